@@ -1,0 +1,219 @@
+//! The application: what all use cases share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use labelwire_domain::clock::{Clock, Entropy};
+use labelwire_domain::ids::{AccountId, InstanceKey};
+use labelwire_domain::token::TokenHash;
+use labelwire_store::{Db, accounts, instances};
+
+use crate::access::Caller;
+use crate::error::Error;
+use crate::instance::{Handle, Parts};
+use crate::lists::Lists;
+use crate::phone::Connector;
+use crate::tasks::Tasks;
+
+/// Bytes of kept answers, over all instances.
+pub const LIST_BUDGET: usize = 64 * 1024 * 1024;
+
+/// What the application is made of; all of it comes from outside.
+pub struct Outside {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Starts WhatsApp clients.
+    pub connector: Arc<dyn Connector>,
+    /// Runs background tasks.
+    pub tasks: Tasks,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Arc<Parts>,
+    entropy: Arc<dyn Entropy>,
+    lists: Lists,
+    instances: RwLock<HashMap<InstanceKey, Arc<Handle>>>,
+    callers: Mutex<HashMap<TokenHash, Caller>>,
+}
+
+impl App {
+    /// Loads what is stored; nothing is connected yet.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn new(outside: Outside) -> Result<Self, Error> {
+        let Outside { db, clock, entropy, connector, tasks } = outside;
+        let app = Self(Arc::new(Inner {
+            parts: Arc::new(Parts { db: db.clone(), clock, connector, tasks }),
+            entropy,
+            lists: Lists::new(db, LIST_BUDGET),
+            instances: RwLock::default(),
+            callers: Mutex::default(),
+        }));
+        let mut reader = app.db().reader().await?;
+        for row in instances::all(reader.conn()).await? {
+            app.adopt(&row)?;
+        }
+        Ok(app)
+    }
+
+    /// Connects every instance that was paired and not logged out.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn resume_all(&self) -> Result<(), Error> {
+        let rows = {
+            let mut reader = self.db().reader().await?;
+            instances::all(reader.conn()).await?
+        };
+        for row in rows.into_iter().filter(|r| r.wanted) {
+            if let Some(handle) = self.by_key(row.key())
+                && let Err(error) = handle.connect().await
+            {
+                tracing::warn!(instance = %handle.name, %error, "instance `{}` could not be resumed", handle.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`]; the database's.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
+        let hash = TokenHash::of(token);
+        let known = self.callers().get(&hash).cloned();
+        if let Some(caller) = known {
+            return Ok(caller);
+        }
+        let mut reader = self.db().reader().await?;
+        let grant = labelwire_store::tokens::find(reader.conn(), hash)
+            .await?
+            .ok_or(Error::InvalidToken)?;
+        let caller = Caller {
+            account: AccountId::from_stored(grant.account_id),
+            instance: grant.instance.map(InstanceKey),
+        };
+        self.callers().insert(hash, caller.clone());
+        Ok(caller)
+    }
+
+    /// Makes an account and its token. The token is not to be had again.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`]; the database's.
+    pub async fn create_account(&self, name: &str) -> Result<(AccountId, String), Error> {
+        create_account(self.db(), &*self.0.parts.clock, &*self.0.entropy, name).await
+    }
+
+    /// The names of all accounts, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn accounts(&self) -> Result<Vec<(AccountId, String)>, Error> {
+        let mut reader = self.db().reader().await?;
+        Ok(accounts::all(reader.conn())
+            .await?
+            .into_iter()
+            .map(|a| (AccountId::from_stored(a.account_id), a.name))
+            .collect())
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.parts.db
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.parts.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.0.lists
+    }
+
+    pub(crate) fn adopt(&self, row: &instances::Instance) -> Result<Arc<Handle>, Error> {
+        let handle = Handle::start(row, &self.0.parts)?;
+        self.0
+            .instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(handle.key, Arc::clone(&handle));
+        Ok(handle)
+    }
+
+    pub(crate) fn disown(&self, key: InstanceKey) {
+        self.0.instances.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.0.lists.forget(key);
+        self.callers().retain(|_, caller| caller.instance != Some(key));
+    }
+
+    pub(crate) fn handle(&self, account: &AccountId, name: &str) -> Option<Arc<Handle>> {
+        self.0
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .find(|h| h.name == name && h.account == *account)
+            .cloned()
+    }
+
+    pub(crate) fn by_key(&self, key: InstanceKey) -> Option<Arc<Handle>> {
+        self.0.instances.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    pub(crate) fn of_account(&self, account: &AccountId) -> Vec<Arc<Handle>> {
+        let mut handles: Vec<_> = self
+            .0
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .filter(|h| h.account == *account)
+            .cloned()
+            .collect();
+        handles.sort_by(|a, b| a.name.cmp(&b.name));
+        handles
+    }
+
+    fn callers(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, Caller>> {
+        self.0.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes an account and its token, without an application around it (the CLI's way).
+///
+/// # Errors
+/// [`Error::NameTaken`]; the database's.
+pub async fn create_account(
+    db: &Db,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    name: &str,
+) -> Result<(AccountId, String), Error> {
+    let now = clock.now();
+    let (mut id_bytes, mut token_bytes) = ([0; 10], [0; 16]);
+    entropy.fill(&mut id_bytes);
+    entropy.fill(&mut token_bytes);
+    let id = AccountId::new(now, id_bytes);
+    let token = labelwire_domain::token::render(token_bytes);
+    let mut tx = db.begin().await?;
+    accounts::insert(&mut tx, &id, name, now).await.map_err(|e| match e {
+        labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
+        other => Error::Store(other),
+    })?;
+    labelwire_store::tokens::insert(&mut tx, TokenHash::of(&token), &id, None, now).await?;
+    tx.commit().await?;
+    Ok((id, token))
+}

@@ -1,0 +1,131 @@
+//! What can go wrong, in one closed set of kinds that every dialect maps once.
+
+use labelwire_domain::chat::InvalidChat;
+
+/// The sort of an error; the only thing a dialect turns into a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request makes no sense.
+    Invalid,
+    /// No token, or an unknown one.
+    Unauthenticated,
+    /// A known token that does not open this.
+    Denied,
+    /// There is no such thing.
+    NotFound,
+    /// It clashes with what is there.
+    Conflict,
+    /// The instance has no connection to WhatsApp.
+    NotConnected,
+    /// WhatsApp or the client library refused.
+    Phone,
+    /// It took too long.
+    Timeout,
+    /// Our own fault.
+    Internal,
+}
+
+/// An error of a use case.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Unknown token.
+    #[error("the token is unknown; use an account or instance token")]
+    InvalidToken,
+    /// An instance token where only an account token fits.
+    #[error("this call needs the account's token")]
+    AccountTokenRequired,
+    /// No such instance in the caller's account.
+    #[error("there is no instance `{0}` in this account; `GET /api/instance/list` shows those there are")]
+    InstanceNotFound(String),
+    /// The token belongs to another instance of the same account.
+    #[error("the token belongs to another instance of this account")]
+    InstanceMismatch,
+    /// An instance of that name exists.
+    #[error("an instance named `{0}` exists in this account; choose another name")]
+    NameTaken(String),
+    /// A name outside of the rule.
+    #[error("an instance name is 1 to 100 letters, digits, `_` or `-`")]
+    NameInvalid,
+    /// The wished token is in use.
+    #[error("the wished token is in use; leave `token` out to have one made")]
+    TokenTaken,
+    /// The wished token is too weak to guard anything.
+    #[error("a token of your own must be 16 to 200 visible ASCII characters; leave `token` out to have one made")]
+    TokenInvalid,
+    /// Text that names no chat.
+    #[error(transparent)]
+    InvalidChat(#[from] InvalidChat),
+    /// No live label of that id.
+    #[error("there is no label `{0}` on this account")]
+    LabelNotFound(String),
+    /// No client runs, or it is not logged in.
+    #[error("instance `{0}` is not connected to WhatsApp; pair it with `GET /api/instance/connect/{0}`")]
+    NotConnected(String),
+    /// The labels were never synced yet.
+    #[error("the labels of instance `{0}` were never synced; pair it with `GET /api/instance/connect/{0}` and wait for state `connected`")]
+    NeverSynced(String),
+    /// No QR code or pairing code came in time.
+    #[error("timed out waiting for a pairing code")]
+    PairingTimeout,
+    /// The mirror could not be brought up to date in time.
+    #[error("timed out bringing the labels up to date; the account's state may be large or WhatsApp slow: try again")]
+    RefreshTimeout,
+    /// The number given for pairing is none.
+    #[error("`{0}` is not a phone number; write it with country code, digits only")]
+    InvalidNumber(String),
+    /// WhatsApp or the library refused.
+    #[error("WhatsApp refused: {0}")]
+    Phone(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] labelwire_store::Error),
+    /// The program is stopping.
+    #[error("labelwire is stopping; try again in a moment")]
+    Stopping,
+}
+
+impl Error {
+    /// The sort of this error.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::InvalidToken | Self::AccountTokenRequired => Kind::Unauthenticated,
+            Self::InstanceNotFound(_) | Self::LabelNotFound(_) => Kind::NotFound,
+            Self::InstanceMismatch => Kind::Denied,
+            Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
+            Self::NameInvalid
+            | Self::TokenInvalid
+            | Self::InvalidChat(_)
+            | Self::InvalidNumber(_) => Kind::Invalid,
+            Self::NotConnected(_) | Self::NeverSynced(_) | Self::Stopping => Kind::NotConnected,
+            Self::PairingTimeout | Self::RefreshTimeout => Kind::Timeout,
+            Self::Phone(_) => Kind::Phone,
+            Self::Store(_) => Kind::Internal,
+        }
+    }
+
+    /// The stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidToken => "invalid_token",
+            Self::AccountTokenRequired => "account_token_required",
+            Self::InstanceNotFound(_) => "instance_not_found",
+            Self::InstanceMismatch => "instance_mismatch",
+            Self::NameTaken(_) => "instance_name_taken",
+            Self::NameInvalid => "instance_name_invalid",
+            Self::TokenTaken => "token_taken",
+            Self::TokenInvalid => "token_invalid",
+            Self::InvalidChat(_) => "invalid_chat",
+            Self::LabelNotFound(_) => "label_not_found",
+            Self::NotConnected(_) => "instance_not_connected",
+            Self::NeverSynced(_) => "instance_never_synced",
+            Self::PairingTimeout => "pairing_timeout",
+            Self::RefreshTimeout => "refresh_timeout",
+            Self::InvalidNumber(_) => "invalid_number",
+            Self::Phone(_) => "whatsapp_refused",
+            Self::Store(_) => "internal",
+            Self::Stopping => "stopping",
+        }
+    }
+}

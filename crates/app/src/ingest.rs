@@ -1,0 +1,393 @@
+//! THE door: every change of the mirror passes [`apply`], every change of an
+//! instance's state passes [`set_state`], each in one transaction with its
+//! history and, for the mirror, the collection's version and MACs.
+
+use std::collections::BTreeSet;
+
+use labelwire_domain::change::{Association, Change, Mirror, Record, last_of_each};
+use labelwire_domain::clock::Timestamp;
+use labelwire_domain::collection::Batch;
+use labelwire_domain::ids::InstanceKey;
+use labelwire_domain::instance::{Profile, State};
+use labelwire_domain::label::Label;
+use labelwire_store::log::NewEntry;
+use labelwire_store::{Error, Tx, chat_labels, collections, instances, labels, log};
+use serde_json::json;
+
+use crate::identity;
+
+/// The collection labels live in.
+pub const REGULAR: &str = "regular";
+
+/// Records one bulk statement takes.
+const CHUNK: usize = 4_000;
+
+/// What a transaction changed, for those who keep rendered answers.
+#[derive(Debug, Default, Clone)]
+pub struct Applied {
+    /// Shown names of chats whose labels changed.
+    pub chats: BTreeSet<String>,
+    /// Labels were made, renamed, deleted…
+    pub labels: bool,
+    /// More changed than is worth naming.
+    pub everything: bool,
+}
+
+impl Applied {
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chats.is_empty() && !self.labels && !self.everything
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.chats.extend(other.chats);
+        self.labels |= other.labels;
+        self.everything |= other.everything;
+    }
+}
+
+/// Who asked for a change, where somebody here did.
+pub trait Attribution: Send {
+    /// The actor who asked for this record, if one did; asked once for each.
+    fn claim(&mut self, record: &Association) -> Option<String>;
+}
+
+/// Applies batches in order and writes, in the same transaction, their history
+/// and the version and MACs they lead to.
+///
+/// # Errors
+/// The database's; nothing happened then.
+pub async fn apply(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    batches: &mut Vec<Batch>,
+    asked: &mut dyn Attribution,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    for batch in std::mem::take(batches) {
+        let Batch { complete, macs, version, records, .. } = batch;
+        applied.merge(if complete {
+            replay(tx, instance, records, now).await?
+        } else {
+            follow(tx, instance, records, asked, now).await?
+        });
+        collections::apply_macs(tx, instance, REGULAR, complete, &macs).await?;
+        collections::set_version(tx, instance, REGULAR, version.number, &version.state).await?;
+    }
+    Ok(applied)
+}
+
+/// A complete replay: the first is a baseline, a later one is compared.
+async fn replay(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    records: Vec<Record>,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let first = instances::find(tx.conn(), instance)
+        .await?
+        .is_some_and(|row| row.synced_at.is_none());
+    let known = labels::all(tx.conn(), instance).await?;
+    let held = chat_labels::all(tx.conn(), instance).await?;
+    if first && known.is_empty() && held.is_empty() {
+        baseline(tx, instance, records, now).await?;
+        return Ok(Applied { everything: true, labels: true, ..Applied::default() });
+    }
+    let mut mirror = Mirror::new(known, held);
+    let changes = mirror.replace(last_of_each(records));
+    if first {
+        instances::set_synced(tx, instance, now).await?;
+    }
+    write(tx, instance, &mirror, changes, &mut NoOne, "sync", now).await
+}
+
+/// The first sync: one history row that names a stored baseline, not an event
+/// for each of its records.
+async fn baseline(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    records: Vec<Record>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut mirror = Mirror::default();
+    let mut label_records = Vec::new();
+    let mut associations = Vec::new();
+    for record in last_of_each(records) {
+        match record {
+            Record::Label(label) => label_records.push(label),
+            Record::Association(association) => associations.push(association),
+        }
+    }
+    for label in &label_records {
+        mirror.apply(Record::Label(label.clone()));
+        labels::set(tx, instance, label).await?;
+    }
+    let body = json!({
+        "labels": label_records.len(),
+        "associations": associations.len(),
+    });
+    let entry = NewEntry {
+        at: now,
+        kind: "instance.synced",
+        origin: "sync",
+        actor: None,
+        chat_jid: None,
+        label_id: None,
+        label_name: None,
+        body: body.to_string(),
+    };
+    let id = log::append(tx, instance, now, &[entry]).await?.unwrap_or_default();
+    let shown: Vec<_> = label_records.iter().map(label_json).collect();
+    log::insert_baseline(tx, id, 0, &serde_json::Value::from(shown).to_string()).await?;
+    for (part, chunk) in (1..).zip(associations.chunks(CHUNK)) {
+        let json = chat_labels::to_json(chunk);
+        chat_labels::set_many(tx, instance, &json).await?;
+        log::insert_baseline(tx, id, part, &json).await?;
+    }
+    instances::set_synced(tx, instance, now).await
+}
+
+/// Changes on top of what is known.
+async fn follow(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    records: Vec<Record>,
+    asked: &mut dyn Attribution,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    if records.is_empty() {
+        return Ok(Applied::default());
+    }
+    let keys: Vec<Association> = last_of_each(records.clone())
+        .into_iter()
+        .filter_map(|r| match r {
+            Record::Association(a) => Some(a),
+            Record::Label(_) => None,
+        })
+        .collect();
+    let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
+    let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, held);
+    let changes: Vec<Change> = records.into_iter().filter_map(|r| mirror.apply(r)).collect();
+    write(tx, instance, &mirror, changes, asked, "phone", now).await
+}
+
+struct NoOne;
+
+impl Attribution for NoOne {
+    fn claim(&mut self, _: &Association) -> Option<String> {
+        None
+    }
+}
+
+/// Writes changes and their history rows.
+async fn write(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    mirror: &Mirror,
+    changes: Vec<Change>,
+    asked: &mut dyn Attribution,
+    origin: &'static str,
+    now: Timestamp,
+) -> Result<Applied, Error> {
+    let mut entries = Vec::with_capacity(changes.len());
+    let mut sets = Vec::new();
+    let mut gone = Vec::new();
+    let mut label_sets: Vec<Label> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Label { before, after } => {
+                entries.push(label_entry(before.as_ref(), &after, origin));
+                label_sets.push(after);
+            }
+            Change::Association { before, after } => {
+                let actor = asked.claim(&after);
+                let origin = if actor.is_some() { "api" } else { origin };
+                // A first record that says "not labeled" is known now, but nothing happened.
+                if before.is_some() || after.labeled {
+                    entries.push(association_entry(mirror, &after, after.labeled, origin, actor));
+                }
+                sets.push(Record::Association(after));
+            }
+            Change::Forgotten { before } => {
+                if before.labeled {
+                    entries.push(association_entry(mirror, &before, false, origin, None));
+                }
+                gone.push(before);
+            }
+        }
+    }
+    let mut applied = Applied { labels: !label_sets.is_empty(), ..Applied::default() };
+    for label in &label_sets {
+        labels::set(tx, instance, label).await?;
+    }
+    let sets: Vec<Association> = last_of_each(sets)
+        .into_iter()
+        .filter_map(|r| match r {
+            Record::Association(a) => Some(a),
+            Record::Label(_) => None,
+        })
+        .collect();
+    for chunk in sets.chunks(CHUNK) {
+        chat_labels::set_many(tx, instance, &chat_labels::to_json(chunk)).await?;
+    }
+    for chunk in gone.chunks(CHUNK) {
+        chat_labels::delete_many(tx, instance, chunk).await?;
+    }
+    if sets.len() + gone.len() > CHUNK {
+        applied.everything = true;
+    } else {
+        for association in sets.iter().chain(&gone) {
+            let jid = &association.chat_jid;
+            applied.chats.insert(identity::shown(tx.conn(), instance, jid).await?);
+        }
+    }
+    log::append(tx, instance, now, &entries).await?;
+    Ok(applied)
+}
+
+/// A LID and a number turned out to be one person: their records get one shown
+/// name, and keep the keys they exist under.
+///
+/// # Errors
+/// The database's.
+pub async fn merge_chats(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    pairs: &[(String, String)],
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    for (lid, phone) in pairs {
+        let (lid_jid, phone_jid) = (format!("{lid}@lid"), format!("{phone}@s.whatsapp.net"));
+        if chat_labels::merge(tx, instance, &lid_jid, &lid_jid, &phone_jid).await? {
+            applied.chats.insert(lid_jid);
+            applied.chats.insert(phone_jid);
+        }
+    }
+    if applied.chats.len() > CHUNK {
+        applied = Applied { everything: true, ..Applied::default() };
+    }
+    Ok(applied)
+}
+
+/// Chats whose number was learned while nobody looked (a crash between learning
+/// and merging): merged at start.
+///
+/// # Errors
+/// The database's.
+pub async fn merge_unmerged(tx: &mut Tx, instance: InstanceKey) -> Result<Applied, Error> {
+    let mut merged = false;
+    for row in chat_labels::unmerged(tx.conn(), instance).await? {
+        let phone_jid = format!("{}@s.whatsapp.net", row.phone);
+        merged |= chat_labels::merge(tx, instance, &row.lid_jid, &row.lid_jid, &phone_jid).await?;
+    }
+    Ok(Applied { everything: merged, ..Applied::default() })
+}
+
+/// Takes what pairing told. Another account's mirror goes before this one's comes.
+///
+/// # Errors
+/// The database's.
+pub async fn paired(tx: &mut Tx, instance: InstanceKey, profile: &Profile) -> Result<(), Error> {
+    let before = instances::find(tx.conn(), instance).await?;
+    let other = |row: &instances::Instance| row.jid.is_some() && row.jid != profile.jid;
+    if profile.jid.is_some() && before.as_ref().is_some_and(other) {
+        instances::forget_mirror(tx, instance).await?;
+    }
+    instances::set_profile(tx, instance, profile).await?;
+    instances::set_wanted(tx, instance, true).await
+}
+
+/// The first sync found an account without labels: that is a baseline too.
+///
+/// # Errors
+/// The database's.
+pub async fn synced_empty(tx: &mut Tx, instance: InstanceKey, now: Timestamp) -> Result<(), Error> {
+    baseline(tx, instance, Vec::new(), now).await
+}
+
+/// Writes an instance's state with its history row.
+///
+/// # Errors
+/// The database's.
+pub async fn set_state(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    state: State,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    instances::set_state(tx, instance, state, reason).await?;
+    let kind = match state {
+        State::Connected => "instance.online",
+        State::Connecting => "instance.connecting",
+        State::Disconnected => "instance.offline",
+        State::LoggedOut => "instance.logged_out",
+    };
+    let entry = NewEntry {
+        at: now,
+        kind,
+        origin: "sync",
+        actor: None,
+        chat_jid: None,
+        label_id: None,
+        label_name: None,
+        body: json!({ "state": state.as_str(), "reason": reason }).to_string(),
+    };
+    log::append(tx, instance, now, &[entry]).await?;
+    Ok(())
+}
+
+fn label_json(label: &Label) -> serde_json::Value {
+    json!({
+        "id": label.id,
+        "name": label.name,
+        "color": label.color,
+        "deleted": label.deleted,
+        "predefined_id": label.predefined_id,
+        "order": label.order_index,
+        "type": label.list_type,
+        "is_active": label.is_active,
+        "is_immutable": label.is_immutable,
+    })
+}
+
+fn label_entry(before: Option<&Label>, after: &Label, origin: &'static str) -> NewEntry {
+    let kind = match before {
+        _ if after.deleted => "label.deleted",
+        None => "label.created",
+        Some(known) if known.deleted => "label.created",
+        Some(_) => "label.changed",
+    };
+    NewEntry {
+        at: after.changed_at,
+        kind,
+        origin,
+        actor: None,
+        chat_jid: None,
+        label_id: Some(after.id.clone()),
+        label_name: Some(after.name.clone()),
+        body: json!({ "before": before.map(label_json), "after": label_json(after) }).to_string(),
+    }
+}
+
+fn association_entry(
+    mirror: &Mirror,
+    association: &Association,
+    labeled: bool,
+    origin: &'static str,
+    actor: Option<String>,
+) -> NewEntry {
+    let kind = if labeled { "chat.labeled" } else { "chat.unlabeled" };
+    NewEntry {
+        at: association.changed_at,
+        kind,
+        origin,
+        actor,
+        chat_jid: Some(association.chat_jid.as_str().to_owned()),
+        label_id: Some(association.label_id.clone()),
+        label_name: mirror.label_name(&association.label_id).map(str::to_owned),
+        body: json!({ "labeled": labeled }).to_string(),
+    }
+}

@@ -1,0 +1,342 @@
+//! What others hold of an instance: its status, and ways to ask its actor.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use labelwire_domain::change::Association;
+use labelwire_domain::chat::ChatJid;
+use labelwire_domain::clock::{Clock, Timestamp};
+use labelwire_domain::ids::{AccountId, InstanceId, InstanceKey};
+use labelwire_domain::instance::{Profile, State};
+use labelwire_store::Db;
+use labelwire_store::instances::Instance;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::journal::Journal;
+use crate::error::Error;
+use crate::ingest::Attribution;
+use crate::phone::{Connector, EventSink, Phone, PhoneError, PhoneEvent, Settled};
+use crate::tasks::Tasks;
+
+/// A full replay this fresh need not be repeated: many forced snapshots may get a
+/// session dropped (`protocol.md`, risk 10), and what came since came as patches.
+const REPLAY_FRESH_MICROS: i64 = 10_000_000;
+
+/// How an instance stands.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// What it does.
+    pub state: State,
+    /// Why; empty where there is nothing to say.
+    pub reason: String,
+    /// What is known of the account.
+    pub profile: Profile,
+    /// Whether its labels were ever synced.
+    pub synced: bool,
+    /// The QR code to scan now.
+    pub qr: Option<String>,
+}
+
+/// What an actor needs from outside.
+pub(crate) struct Parts {
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) tasks: Tasks,
+}
+
+/// What the actor is asked to do.
+pub(crate) enum Ask {
+    /// Run a client, if none runs; answer with it.
+    Start(oneshot::Sender<Result<(), PhoneError>>),
+    /// Stop the client. With `forget`, the pairing is void afterwards.
+    Stop { forget: bool, done: oneshot::Sender<Result<(), Error>> },
+    /// Stop the client and end the actor.
+    End(oneshot::Sender<()>),
+}
+
+/// The running client, for those who may call it.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) phone: Arc<dyn Phone>,
+    pub(crate) events: EventSink,
+}
+
+/// A linked account, as the rest of the program sees it.
+pub struct Handle {
+    /// Row number.
+    pub key: InstanceKey,
+    /// Public id.
+    pub id: InstanceId,
+    /// Owner.
+    pub account: AccountId,
+    /// Name within the account.
+    pub name: String,
+    /// What changed since when.
+    pub journal: Journal,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) line: Mutex<Option<Line>>,
+    pub(super) asked: Asked,
+    asks: mpsc::Sender<Ask>,
+    clock: Arc<dyn Clock>,
+    /// Held by writes and replays: no label is written while one is replayed.
+    writes: tokio::sync::Mutex<Option<Timestamp>>,
+}
+
+impl Handle {
+    /// Makes the handle of a stored instance and starts its actor.
+    pub(crate) fn start(row: &Instance, parts: &Arc<Parts>) -> Result<Arc<Self>, Error> {
+        // The program that wrote the row is gone, and so is its client.
+        let state = match row.state()? {
+            State::LoggedOut => State::LoggedOut,
+            _ => State::Disconnected,
+        };
+        let (asks, inbox) = mpsc::channel(64);
+        let handle = Arc::new(Self {
+            key: row.key(),
+            id: InstanceId::from_stored(row.instance_id.clone()),
+            account: AccountId::from_stored(row.account_id.clone()),
+            name: row.name.clone(),
+            journal: Journal::default(),
+            status: watch::Sender::new(Status {
+                state,
+                reason: row.reason.clone(),
+                profile: row.profile(),
+                synced: row.synced_at.is_some(),
+                qr: None,
+            }),
+            line: Mutex::new(None),
+            asked: Asked::default(),
+            asks,
+            clock: Arc::clone(&parts.clock),
+            writes: tokio::sync::Mutex::new(None),
+        });
+        let actor = super::actor::Actor::new(Arc::clone(parts), Arc::clone(&handle), inbox);
+        parts.tasks.spawn(actor.run());
+        Ok(handle)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Tells of every change of its standing.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs a client, if none runs.
+    ///
+    /// # Errors
+    /// [`Error::Phone`] where the client could not be started.
+    pub async fn connect(&self) -> Result<(), Error> {
+        let (done, wait) = oneshot::channel();
+        self.ask(Ask::Start(done)).await?;
+        wait.await
+            .map_err(|_| Error::Stopping)?
+            .map_err(|e| Error::Phone(e.to_string()))
+    }
+
+    /// Unlinks the device where that is possible, and forgets the pairing.
+    ///
+    /// # Errors
+    /// The database's; [`Error::Stopping`].
+    pub async fn logout(&self) -> Result<(), Error> {
+        if let Some(line) = self.line()
+            && self.status().state == State::Connected
+            && let Err(error) = line.phone.logout().await
+        {
+            tracing::warn!(instance = %self.name, %error, "WhatsApp was not told of the logout");
+        }
+        let (done, wait) = oneshot::channel();
+        self.ask(Ask::Stop { forget: true, done }).await?;
+        wait.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Stops the client and the actor.
+    pub(crate) async fn end(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.ask(Ask::End(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
+    /// Asks WhatsApp for a pairing code for a number (digits).
+    ///
+    /// # Errors
+    /// [`Error::Phone`], [`Error::NotConnected`] where no client runs.
+    pub async fn request_pair_code(&self, number: &str) -> Result<String, Error> {
+        let line = self.line().ok_or_else(|| Error::NotConnected(self.name.clone()))?;
+        line.phone.request_pair_code(number).await.map_err(|e| self.phone_error(&e))
+    }
+
+    /// Puts a label on a chat or takes it off, on WhatsApp. Returns when WhatsApp
+    /// has accepted it and the mirror holds it, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], [`Error::NeverSynced`], [`Error::Phone`].
+    pub async fn set_chat_label(
+        &self,
+        label_id: &str,
+        chat: &ChatJid,
+        labeled: bool,
+        actor: &str,
+    ) -> Result<(), Error> {
+        let guard = self.writes.lock().await;
+        let line = self.connected_line()?;
+        let claim = self.asked.expect(label_id, chat, labeled, actor);
+        let sent = line.phone.set_chat_label(label_id, chat, labeled).await;
+        if sent.is_err() {
+            // Steps of a conflict may wait for an end that will not come.
+            line.phone.sync().await;
+        }
+        let settled = self.settle(&line).await;
+        self.asked.drop_claim(claim);
+        drop(guard);
+        sent.map_err(|e| self.phone_error(&e))?;
+        settled.map(drop)
+    }
+
+    /// Brings the mirror up to date with WhatsApp, removals included.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::RefreshTimeout`] after `within`.
+    pub async fn refresh(&self, within: Duration) -> Result<(), Error> {
+        tokio::time::timeout(within, self.replay())
+            .await
+            .map_err(|_| Error::RefreshTimeout)?
+    }
+
+    /// Replays the collection whole, unless that was just done and nothing since
+    /// asks for it: then what is new suffices.
+    pub(crate) async fn replay(&self) -> Result<(), Error> {
+        let mut last = self.writes.lock().await;
+        let line = self.connected_line()?;
+        line.phone.sync().await;
+        let before = self.settle_quietly(&line).await?;
+        let now = self.clock.now();
+        if !before.needs_snapshot
+            && last.is_some_and(|at| now.0 - at.0 < REPLAY_FRESH_MICROS)
+        {
+            return Ok(());
+        }
+        for attempt in 0..4u32 {
+            line.phone.replay().await.map_err(|e| self.phone_error(&e))?;
+            let after = self.settle_quietly(&line).await?;
+            if after.replays > before.replays || (after.version == 0 && !after.needs_snapshot) {
+                *last = Some(self.clock.now());
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(250) * 2u32.pow(attempt)).await;
+        }
+        Err(Error::Phone("no snapshot of the labels could be read".into()))
+    }
+
+    /// Replays the collection if that is what the mirror waits for.
+    pub(crate) async fn repair(&self) -> Result<(), Error> {
+        let line = self.connected_line()?;
+        if self.settle_quietly(&line).await?.needs_snapshot {
+            self.replay().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Fetches what is new and waits until it is in the mirror.
+    pub(crate) async fn catch_up(&self) -> Result<(), Error> {
+        let line = self.connected_line()?;
+        line.phone.sync().await;
+        self.settle(&line).await.map(drop)
+    }
+
+    /// Waits until everything queued so far is committed.
+    async fn settle(&self, line: &Line) -> Result<Settled, Error> {
+        for _ in 0..3 {
+            let settled = self.settle_quietly(line).await?;
+            if !settled.pending {
+                return Ok(settled);
+            }
+            line.phone.sync().await;
+        }
+        self.settle_quietly(line).await
+    }
+
+    async fn settle_quietly(&self, line: &Line) -> Result<Settled, Error> {
+        let (done, wait) = oneshot::channel();
+        line.events.send(PhoneEvent::Barrier(done)).map_err(|_| Error::Stopping)?;
+        wait.await.map_err(|_| Error::NotConnected(self.name.clone()))
+    }
+
+    pub(super) fn line(&self) -> Option<Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn connected_line(&self) -> Result<Line, Error> {
+        match self.line() {
+            Some(line) if self.status.borrow().state == State::Connected => Ok(line),
+            _ => Err(Error::NotConnected(self.name.clone())),
+        }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<(), Error> {
+        self.asks.send(ask).await.map_err(|_| Error::Stopping)
+    }
+
+    fn phone_error(&self, error: &PhoneError) -> Error {
+        match error {
+            PhoneError::NotConnected => Error::NotConnected(self.name.clone()),
+            PhoneError::NotSynced => Error::NeverSynced(self.name.clone()),
+            PhoneError::Refused(why) => Error::Phone(why.clone()),
+        }
+    }
+}
+
+/// Changes asked for here whose echo has not come yet: so that history can say
+/// who asked.
+#[derive(Debug, Default)]
+pub(super) struct Asked(Mutex<(u64, Vec<Expected>)>);
+
+#[derive(Debug)]
+struct Expected {
+    claim: u64,
+    label_id: String,
+    chat: ChatJid,
+    labeled: bool,
+    actor: String,
+}
+
+impl Asked {
+    fn expect(&self, label_id: &str, chat: &ChatJid, labeled: bool, actor: &str) -> u64 {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.0 += 1;
+        let claim = inner.0;
+        inner.1.push(Expected {
+            claim,
+            label_id: label_id.to_owned(),
+            chat: chat.clone(),
+            labeled,
+            actor: actor.to_owned(),
+        });
+        claim
+    }
+
+    fn drop_claim(&self, claim: u64) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.1.retain(|e| e.claim != claim);
+    }
+}
+
+impl Attribution for &Asked {
+    fn claim(&mut self, record: &Association) -> Option<String> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = inner.1.iter().position(|e| {
+            e.label_id == record.label_id
+                && e.chat == record.chat_jid
+                && e.labeled == record.labeled
+        })?;
+        Some(inner.1.swap_remove(at).actor)
+    }
+}

@@ -1,0 +1,9 @@
+//! One linked account: its actor, and the handle others hold.
+
+mod actor;
+mod handle;
+mod journal;
+
+pub use handle::{Handle, Status};
+pub(crate) use handle::Parts;
+pub use journal::{Journal, Seen};

@@ -1,0 +1,183 @@
+//! Use cases on instances: make, list, connect, log out, delete.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use labelwire_domain::ids::InstanceId;
+use labelwire_domain::instance::{State, is_valid_name};
+use labelwire_domain::token::{self, TokenHash};
+use labelwire_store::{instances, tokens};
+
+use crate::access::Caller;
+use crate::app::App;
+use crate::error::Error;
+use crate::instance::{Handle, Status};
+
+/// How long a caller waits for a QR or pairing code.
+const CODE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What connecting led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connecting {
+    /// It is connected already.
+    Connected,
+    /// The text of a QR code to scan on the phone.
+    Qr(String),
+    /// A code to type on the phone, `ABCD-EFGH`.
+    PairCode(String),
+}
+
+/// An instance with its standing.
+pub struct Standing {
+    /// The instance.
+    pub handle: Arc<Handle>,
+    /// How it stood when asked.
+    pub status: Status,
+}
+
+impl App {
+    /// Makes an instance and its token; `wished` is a token of the caller's choice.
+    ///
+    /// # Errors
+    /// [`Error::NameInvalid`], [`Error::NameTaken`], [`Error::TokenInvalid`],
+    /// [`Error::TokenTaken`], [`Error::AccountTokenRequired`].
+    pub async fn create_instance(
+        &self,
+        caller: &Caller,
+        name: &str,
+        wished: Option<&str>,
+    ) -> Result<(Standing, String), Error> {
+        caller.require_account()?;
+        if !is_valid_name(name) {
+            return Err(Error::NameInvalid);
+        }
+        let token = match wished.filter(|t| !t.is_empty()) {
+            Some(t) if (16..=200).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic()) => {
+                t.to_owned()
+            }
+            Some(_) => return Err(Error::TokenInvalid),
+            None => {
+                let mut random = [0; 16];
+                self.entropy().fill(&mut random);
+                token::render(random)
+            }
+        };
+        let now = self.clock().now();
+        let mut random = [0; 10];
+        self.entropy().fill(&mut random);
+        let id = InstanceId::new(now, random);
+        let mut tx = self.db().begin().await?;
+        let key = instances::insert(&mut tx, &id, &caller.account, name, now)
+            .await
+            .map_err(|e| match e {
+                labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
+                other => Error::Store(other),
+            })?;
+        tokens::insert(&mut tx, TokenHash::of(&token), &caller.account, Some(key), now)
+            .await
+            .map_err(|e| match e {
+                labelwire_store::Error::Taken(_) => Error::TokenTaken,
+                other => Error::Store(other),
+            })?;
+        let row = instances::find(tx.conn(), key).await?;
+        tx.commit().await?;
+        let row = row.ok_or(labelwire_store::Error::Corrupt("instances"))?;
+        let handle = self.adopt(&row)?;
+        let status = handle.status();
+        Ok((Standing { handle, status }, token))
+    }
+
+    /// The instances a caller may see, by name.
+    #[must_use]
+    pub fn list_instances(&self, caller: &Caller) -> Vec<Standing> {
+        let handles = match caller.instance {
+            Some(own) => self.by_key(own).into_iter().collect(),
+            None => self.of_account(&caller.account),
+        };
+        handles
+            .into_iter()
+            .map(|handle| Standing { status: handle.status(), handle })
+            .collect()
+    }
+
+    /// Connects an instance: answers with a code where it must be paired first.
+    /// `number` (digits) asks for a pairing code instead of a QR code.
+    ///
+    /// # Errors
+    /// [`Error::PairingTimeout`], [`Error::InvalidNumber`], [`Error::Phone`].
+    pub async fn connect_instance(
+        &self,
+        caller: &Caller,
+        name: &str,
+        number: Option<&str>,
+    ) -> Result<Connecting, Error> {
+        let handle = self.instance(caller, name)?;
+        let number = number.map(digits).transpose()?;
+        tokio::time::timeout(CODE_PATIENCE, connect(&handle, number))
+            .await
+            .map_err(|_| Error::PairingTimeout)?
+    }
+
+    /// Unlinks an instance from its account; the record and its tokens stay.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn logout_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
+        self.instance(caller, name)?.logout().await
+    }
+
+    /// Unlinks an instance and removes it with its mirror and tokens.
+    ///
+    /// # Errors
+    /// [`Error::AccountTokenRequired`]; the database's.
+    pub async fn delete_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
+        caller.require_account()?;
+        let handle = self.instance(caller, name)?;
+        handle.logout().await?;
+        handle.end().await;
+        let mut tx = self.db().begin().await?;
+        instances::delete(&mut tx, handle.key).await?;
+        tx.commit().await?;
+        self.disown(handle.key);
+        Ok(())
+    }
+}
+
+async fn connect(handle: &Handle, number: Option<String>) -> Result<Connecting, Error> {
+    let mut status = handle.watch();
+    if status.borrow().state == State::Connected {
+        return Ok(Connecting::Connected);
+    }
+    handle.connect().await?;
+    // A QR code or a login shows that the client has reached WhatsApp.
+    let (state, qr, reason) = {
+        let seen = status
+            .wait_for(|s| s.qr.is_some() || s.state != State::Connecting)
+            .await
+            .map_err(|_| Error::Stopping)?;
+        (seen.state, seen.qr.clone(), seen.reason.clone())
+    };
+    match (state, number, qr) {
+        (State::Connected, _, _) => Ok(Connecting::Connected),
+        (_, Some(number), Some(_)) => {
+            handle.request_pair_code(&number).await.map(Connecting::PairCode)
+        }
+        (_, None, Some(code)) => Ok(Connecting::Qr(code)),
+        _ if reason.is_empty() => Err(Error::PairingTimeout),
+        _ => Err(Error::Phone(reason)),
+    }
+}
+
+fn digits(number: &str) -> Result<String, Error> {
+    let digits: String = number
+        .trim()
+        .trim_start_matches('+')
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.'))
+        .collect();
+    if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(digits)
+    } else {
+        Err(Error::InvalidNumber(number.chars().take(40).collect()))
+    }
+}

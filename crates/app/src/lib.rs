@@ -1,0 +1,25 @@
+//! What may be done: use cases, permissions, instances, and the one door.
+//!
+//! ```text
+//! api ──► App (use cases, access) ──► instance::Handle ──► Phone (WhatsApp)
+//!                   │                        │ events, in order
+//!                   ▼                        ▼
+//!                 lists ◄── journal ◄── instance actor ──► ingest ──► store
+//! ```
+//! Never imports a WhatsApp library, and never an HTTP one.
+
+pub mod access;
+pub mod app;
+pub mod error;
+pub mod identity;
+pub mod ingest;
+pub mod instance;
+pub mod instances;
+pub mod labels;
+pub mod lists;
+pub mod phone;
+pub mod tasks;
+
+pub use access::Caller;
+pub use app::{App, Outside, create_account};
+pub use error::{Error, Kind};

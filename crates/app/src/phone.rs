@@ -1,0 +1,130 @@
+//! The port to WhatsApp: what an instance asks of its client, and what it hears.
+//!
+//! Implemented by `labelwire-wa` over the real library. Everything heard comes
+//! through one queue, in order, so that "the call returned" means "all it caused
+//! is queued".
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use labelwire_domain::chat::ChatJid;
+use labelwire_domain::collection::Step;
+use labelwire_domain::ids::InstanceKey;
+use labelwire_domain::instance::Profile;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// What a client tells its instance.
+#[derive(Debug)]
+pub enum PhoneEvent {
+    /// The client wrote to, or raised an event of, the `regular` collection.
+    Step {
+        /// Place in the client's order.
+        seq: u64,
+        /// The task that did it.
+        task: u64,
+        /// What it was.
+        step: Step,
+    },
+    /// LID and phone number (digits) turned out to be one person; already stored.
+    LidsLearned(Vec<(String, String)>),
+    /// A QR code to scan; the one before is void.
+    Qr(String),
+    /// No QR code is left; the client has stopped.
+    QrExhausted,
+    /// Pairing succeeded.
+    Paired(Profile),
+    /// Logged in and ready.
+    Connected,
+    /// The connection broke; the client tries again by itself.
+    Disconnected(String),
+    /// WhatsApp removed this device; the client has stopped.
+    LoggedOut(String),
+    /// The client has stopped for another reason.
+    Stopped {
+        /// What is known of it.
+        reason: String,
+        /// Whether starting anew may help; not where another client took our place.
+        again: bool,
+    },
+    /// Asked by ourselves: the catch-up that follows a login is done.
+    CaughtUp,
+    /// A sync of `regular` was skipped or failed; the client will not repeat it.
+    SyncSkipped,
+    /// Asked by ourselves: everything queued before has been handled.
+    Barrier(oneshot::Sender<Settled>),
+}
+
+/// What an instance says once its queue was handled up to a point.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled {
+    /// Steps wait for the end of their batch.
+    pub pending: bool,
+    /// A snapshot must be replayed: changes were lost, a REMOVE was seen, or the
+    /// hash disagrees.
+    pub needs_snapshot: bool,
+    /// How many complete replays were committed since the start.
+    pub replays: u64,
+    /// The committed version.
+    pub version: u64,
+}
+
+/// A failure of the client.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PhoneError {
+    /// Not logged in.
+    #[error("not connected")]
+    NotConnected,
+    /// No app-state key has come from the phone yet.
+    #[error("not synced yet")]
+    NotSynced,
+    /// WhatsApp or the library said no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Where a client puts what it has to tell.
+pub type EventSink = UnboundedSender<PhoneEvent>;
+
+/// A running client of one linked device.
+#[async_trait]
+pub trait Phone: Send + Sync {
+    /// Fetches what `regular` lacks. On return everything fetched is queued.
+    async fn sync(&self);
+
+    /// Fetches `regular` whole, as a snapshot. On return it is queued.
+    async fn replay(&self) -> Result<(), PhoneError>;
+
+    /// Puts a label on a chat or takes it off. On success WhatsApp has accepted
+    /// it and its echo is queued.
+    async fn set_chat_label(
+        &self,
+        label_id: &str,
+        chat: &ChatJid,
+        labeled: bool,
+    ) -> Result<(), PhoneError>;
+
+    /// Asks for a pairing code for this number (digits).
+    async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError>;
+
+    /// Unlinks this device from the account.
+    async fn logout(&self) -> Result<(), PhoneError>;
+
+    /// Stops the client and waits until it has.
+    async fn shutdown(&self);
+
+    /// Steps up to this one are committed; memory kept for them may go.
+    fn committed(&self, through: u64);
+}
+
+/// Starts clients.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Starts a client for an instance: logs in where a pairing is stored, else
+    /// offers QR codes.
+    async fn start(
+        &self,
+        instance: InstanceKey,
+        events: EventSink,
+    ) -> Result<Arc<dyn Phone>, PhoneError>;
+}

@@ -1,0 +1,94 @@
+//! Ids of our own things. WhatsApp's ids (labels, chats) are strings of theirs.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// A row number of an instance: small, local to one database, never shown.
+///
+/// Tables with a row for every association carry it instead of the public id,
+/// which would be most of each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceKey(pub i64);
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! public_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id from 10 random bytes and the moment of its making
+            /// (UUIDv7, so ids sort by age).
+            #[must_use]
+            pub fn new(now: crate::clock::Timestamp, random: [u8; 10]) -> Self {
+                let ms = u64::try_from(now.as_millis()).unwrap_or_default();
+                let uuid = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+                Self(format!("{}_{}", $prefix, base32(uuid)))
+            }
+
+            /// An id as the database holds it.
+            #[must_use]
+            pub const fn from_stored(text: String) -> Self {
+                Self(text)
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+public_id!(
+    /// An account: who owns instances and holds an account token.
+    AccountId,
+    "acc"
+);
+public_id!(
+    /// An instance: one linked WhatsApp account.
+    InstanceId,
+    "ins"
+);
+
+/// Crockford's base32 of the 128 bits, 26 characters, sorting as the bits do.
+fn base32(uuid: Uuid) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bits = uuid.as_u128();
+    (0..26)
+        .rev()
+        .map(|i| {
+            let five = (bits >> (i * 5)) & 31;
+            char::from(ALPHABET[usize::try_from(five).unwrap_or_default()])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn later_ids_sort_later() {
+        let early = InstanceId::new(Timestamp::from_millis(1_000), [255; 10]);
+        let late = InstanceId::new(Timestamp::from_millis(2_000), [0; 10]);
+        assert!(early < late);
+        assert!(early.as_str().starts_with("ins_"));
+        assert_eq!(early.as_str().len(), 30);
+    }
+}

@@ -1,0 +1,1 @@
+DELETE FROM chat_labels WHERE instance = $1

@@ -1,0 +1,1 @@
+SELECT version, state, bucket_bits, macs FROM collections WHERE instance = $1 AND name = $2

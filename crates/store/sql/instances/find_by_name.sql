@@ -1,0 +1,3 @@
+SELECT instance, instance_id, account_id, name, wanted, state, reason, synced_at, jid, lid, platform, business_name, push_name
+FROM instances
+WHERE account_id = $1 AND name = $2

@@ -1,0 +1,1 @@
+UPDATE instances SET synced_at = $2 WHERE instance = $1

@@ -1,0 +1,1 @@
+UPDATE instances SET wanted = $2 WHERE instance = $1

@@ -1,0 +1,1 @@
+DELETE FROM lid_map WHERE instance = $1

@@ -1,0 +1,2 @@
+SELECT seq, at, seen_at, kind, origin, actor, chat_jid, label_id, label_name, body
+FROM log WHERE instance = $1 AND seq > $2 ORDER BY seq LIMIT $3

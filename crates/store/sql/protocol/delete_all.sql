@@ -1,0 +1,1 @@
+DELETE FROM protocol WHERE instance = $1

@@ -1,0 +1,2 @@
+DELETE FROM protocol
+WHERE instance = $1 AND kind = $2

@@ -1,0 +1,2 @@
+DELETE FROM protocol
+WHERE instance = $1 AND kind = $2 AND key COLLATE "C" >= $3 AND key COLLATE "C" < $4

@@ -1,0 +1,4 @@
+SELECT key, value, at FROM protocol
+WHERE instance = $1 AND kind = $2
+ORDER BY at DESC, key DESC
+LIMIT 1

@@ -1,0 +1,3 @@
+SELECT key, value, at FROM protocol
+WHERE instance = $1 AND kind = $2 AND key COLLATE "C" >= $3 AND key COLLATE "C" < $4
+ORDER BY key COLLATE "C"

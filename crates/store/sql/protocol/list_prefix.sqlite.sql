@@ -1,0 +1,3 @@
+SELECT key, value, at FROM protocol
+WHERE instance = $1 AND kind = $2 AND key >= $3 AND key < $4
+ORDER BY key

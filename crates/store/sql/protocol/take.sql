@@ -1,0 +1,3 @@
+DELETE FROM protocol
+WHERE instance = $1 AND kind = $2 AND key = $3
+RETURNING key, value, at

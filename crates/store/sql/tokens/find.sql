@@ -1,0 +1,1 @@
+SELECT account_id, instance FROM tokens WHERE hash = $1

@@ -1,0 +1,241 @@
+//! Which chat carries which label: one row a record of WhatsApp's.
+
+use std::fmt::Write as _;
+
+use futures_util::TryStreamExt as _;
+use labelwire_domain::change::Association;
+use labelwire_domain::chat::ChatJid;
+use labelwire_domain::clock::Timestamp;
+use labelwire_domain::ids::InstanceKey;
+
+use crate::db::{Conn, Tx};
+use crate::error::Error;
+use crate::macros::{on, row, sql};
+
+row! {
+    struct AssociationRow {
+        label_id: String,
+        chat_jid: String,
+        labeled: bool,
+        changed_at: i64,
+    }
+}
+
+row! {
+    /// One live record of a chat, by the chat's shown name.
+    pub struct LiveRow {
+        /// The chat's one shown name.
+        pub chat: String,
+        /// A label whose last record says it is on the chat (the label itself may be deleted).
+        pub label_id: String,
+    }
+}
+
+impl From<AssociationRow> for Association {
+    fn from(row: AssociationRow) -> Self {
+        Self {
+            label_id: row.label_id,
+            chat_jid: ChatJid::from_app_state(row.chat_jid),
+            labeled: row.labeled,
+            changed_at: Timestamp(row.changed_at),
+        }
+    }
+}
+
+/// Records as the bulk statements read them: `[[label, jid, 0|1, at], …]`.
+#[must_use]
+pub fn to_json(associations: &[Association]) -> String {
+    let mut json = String::with_capacity(associations.len() * 64 + 2);
+    json.push('[');
+    for (i, a) in associations.iter().enumerate() {
+        if i > 0 {
+            json.push(',');
+        }
+        json.push('[');
+        push_text(&mut json, &a.label_id);
+        json.push(',');
+        push_text(&mut json, a.chat_jid.as_str());
+        let _ = write!(json, ",{},{}]", u8::from(a.labeled), a.changed_at.0);
+    }
+    json.push(']');
+    json
+}
+
+/// A JSON string. Ids and JIDs nearly never need escaping; what does, serde escapes.
+fn push_text(json: &mut String, text: &str) {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\') {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+fn texts(values: &[&str]) -> String {
+    let mut json = String::from("[");
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            json.push(',');
+        }
+        push_text(&mut json, value);
+    }
+    json.push(']');
+    json
+}
+
+/// Writes the records of [`to_json`], and each chat's shown name by the LID map.
+/// No record may be in it twice.
+///
+/// # Errors
+/// The engine's own.
+pub async fn set_many(tx: &mut Tx, instance: InstanceKey, json: &str) -> Result<(), Error> {
+    on!(tx.conn(), c, text = "chat_labels/set_many" => sqlx::query(text)
+        .bind(instance.0).bind(json).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Removes records.
+///
+/// # Errors
+/// The engine's own.
+pub async fn delete_many(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    associations: &[Association],
+) -> Result<(), Error> {
+    on!(tx.conn(), c, text = "chat_labels/delete_many" => sqlx::query(text)
+        .bind(instance.0).bind(to_json(associations)).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// What is held for the keys of these records.
+///
+/// # Errors
+/// The engine's own.
+pub async fn find_many(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    keys: &[Association],
+) -> Result<Vec<Association>, Error> {
+    let json = to_json(keys);
+    let rows: Vec<AssociationRow> = on!(conn, c, text = "chat_labels/find_many" => sqlx::query_as(text)
+        .bind(instance.0).bind(json).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Every record.
+///
+/// # Errors
+/// The engine's own.
+pub async fn all(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Association>, Error> {
+    on!(conn, c => sqlx::query_as::<_, AssociationRow>(sql!("chat_labels/all"))
+        .bind(instance.0).fetch(c).map_ok(Into::into).try_collect().await)
+    .map_err(Into::into)
+}
+
+/// Every record that says "labeled", ordered by chat and label.
+///
+/// # Errors
+/// The engine's own, or `each`'s.
+pub async fn each_live(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    mut each: impl FnMut(LiveRow),
+) -> Result<(), Error> {
+    on!(conn, c => {
+        let mut rows = sqlx::query_as::<_, LiveRow>(sql!("chat_labels/live_by_chat"))
+            .bind(instance.0).fetch(c);
+        while let Some(row) = rows.try_next().await? {
+            each(row);
+        }
+    });
+    Ok(())
+}
+
+/// Every "labeled" record of the chats that carry at least one of these labels,
+/// ordered by chat and label.
+///
+/// # Errors
+/// The engine's own.
+pub async fn each_live_by_label(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    label_ids: &[&str],
+    mut each: impl FnMut(LiveRow),
+) -> Result<(), Error> {
+    let json = texts(label_ids);
+    on!(conn, c, text = "chat_labels/live_by_label" => {
+        let mut rows = sqlx::query_as::<_, LiveRow>(text).bind(instance.0).bind(json).fetch(c);
+        while let Some(row) = rows.try_next().await? {
+            each(row);
+        }
+    });
+    Ok(())
+}
+
+/// Every "labeled" record of these chats (shown names), ordered by chat and label.
+///
+/// # Errors
+/// The engine's own.
+pub async fn live_of_chats(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    chats: &[&str],
+) -> Result<Vec<LiveRow>, Error> {
+    let json = texts(chats);
+    Ok(on!(conn, c, text = "chat_labels/live_of_chats" => sqlx::query_as(text)
+        .bind(instance.0).bind(json).fetch_all(c).await)?)
+}
+
+/// Moves a LID's records to the shown name of its phone number. The records keep
+/// the key they exist under.
+///
+/// # Errors
+/// The engine's own.
+pub async fn merge(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    lid_jid: &str,
+    from: &str,
+    to: &str,
+) -> Result<bool, Error> {
+    let done = on!(tx.conn(), c => sqlx::query(sql!("chat_labels/merge_one"))
+        .bind(instance.0).bind(lid_jid).bind(to).bind(from)
+        .execute(c).await.map(|r| r.rows_affected()))?;
+    Ok(done > 0)
+}
+
+row! {
+    /// A chat shown by its LID although the map knows its number.
+    pub struct Unmerged {
+        /// `<digits>@lid`.
+        pub lid_jid: String,
+        /// Digits.
+        pub phone: String,
+    }
+}
+
+/// Chats shown by LID whose number is known by now.
+///
+/// # Errors
+/// The engine's own.
+pub async fn unmerged(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Unmerged>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("chat_labels/unmerged")).bind(instance.0).fetch_all(c).await)?)
+}
+
+/// The records of one label on one chat (shown name), under every key there is;
+/// live ones and later ones first.
+///
+/// # Errors
+/// The engine's own.
+pub async fn keys_of_chat(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    label_id: &str,
+    chat: &str,
+) -> Result<Vec<Association>, Error> {
+    let rows: Vec<AssociationRow> = on!(conn, c => sqlx::query_as(sql!("chat_labels/keys_of_chat"))
+        .bind(instance.0).bind(chat).bind(label_id).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}

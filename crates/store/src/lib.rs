@@ -1,0 +1,26 @@
+//! What is remembered: all SQL, both engines, migrations.
+//!
+//! A function that writes takes `&mut Tx`; who began the transaction commits it.
+//! A function that reads takes a `Conn`, so it works inside and outside of one.
+//! Every statement is a file under `sql/`, the same text for SQLite and
+//! PostgreSQL save where `.sqlite.sql` and `.postgres.sql` stand side by side.
+
+mod macros;
+
+pub mod accounts;
+pub mod chat_labels;
+pub mod collections;
+pub mod db;
+pub mod error;
+pub mod instances;
+pub mod labels;
+pub mod lid_map;
+pub mod log;
+mod migrate;
+pub mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod tokens;
+
+pub use db::{Conn, Db, Reader, Tx};
+pub use error::Error;

@@ -1,0 +1,127 @@
+//! LID and phone number of one person, digits without a server, as the client
+//! library learns them.
+
+use std::collections::HashMap;
+
+use labelwire_domain::ids::InstanceKey;
+
+use crate::db::{Conn, Tx};
+use crate::error::Error;
+use crate::macros::{on, row, sql};
+
+/// Rows a bulk statement takes at once: about half a megabyte of JSON.
+const CHUNK: usize = 5_000;
+
+row! {
+    /// One LID and the phone number behind it.
+    pub struct Mapping {
+        /// The LID's digits.
+        pub lid: String,
+        /// The phone number's digits.
+        pub phone: String,
+        /// Microseconds, when it was first learned; 0 where the source is known to be stale.
+        pub created_at: i64,
+        /// Microseconds, when it was last learned.
+        pub updated_at: i64,
+        /// The library's word for where it was learned from.
+        pub learning_source: String,
+    }
+}
+
+row! {
+    /// A LID whose phone number is new.
+    struct News {
+        lid: String,
+        phone: String,
+    }
+}
+
+/// What is known of a LID.
+///
+/// # Errors
+/// The engine's own.
+pub async fn find_by_lid(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    lid: &str,
+) -> Result<Option<Mapping>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("lid_map/find_by_lid"))
+        .bind(instance.0).bind(lid).fetch_optional(c).await)?)
+}
+
+/// The LID learned last for a phone number.
+///
+/// # Errors
+/// The engine's own.
+pub async fn find_by_phone(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    phone: &str,
+) -> Result<Option<Mapping>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("lid_map/find_by_phone"))
+        .bind(instance.0).bind(phone).fetch_optional(c).await)?)
+}
+
+/// Every mapping, by LID.
+///
+/// # Errors
+/// The engine's own.
+pub async fn all(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Mapping>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("lid_map/all"))
+        .bind(instance.0).fetch_all(c).await)?)
+}
+
+/// Writes mappings, the last one of a LID winning; returns the pairs `(lid, phone)`
+/// that were unknown or other before.
+///
+/// # Errors
+/// The engine's own.
+pub async fn put_many(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    mappings: &[Mapping],
+) -> Result<Vec<(String, String)>, Error> {
+    let mut changed = Vec::new();
+    for chunk in last_of_each(mappings).chunks(CHUNK) {
+        let json = to_json(chunk)?;
+        let news: Vec<News> = on!(tx.conn(), c, text = "lid_map/news" => sqlx::query_as(text)
+            .bind(instance.0).bind(&json).fetch_all(c).await)?;
+        changed.extend(news.into_iter().map(|n| (n.lid, n.phone)));
+        on!(tx.conn(), c, text = "lid_map/put_many" => sqlx::query(text)
+            .bind(instance.0).bind(&json).execute(c).await.map(drop))?;
+    }
+    Ok(changed)
+}
+
+/// One mapping a LID: PostgreSQL refuses to touch a row twice in one statement.
+fn last_of_each(mappings: &[Mapping]) -> Vec<&Mapping> {
+    let mut at: HashMap<&str, usize> = HashMap::with_capacity(mappings.len());
+    let mut kept: Vec<&Mapping> = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
+        match at.get(mapping.lid.as_str()) {
+            Some(&i) => kept[i] = mapping,
+            None => {
+                at.insert(&mapping.lid, kept.len());
+                kept.push(mapping);
+            }
+        }
+    }
+    kept
+}
+
+/// `[[lid, phone, created_at, updated_at, learning_source], …]`.
+fn to_json(mappings: &[&Mapping]) -> Result<String, Error> {
+    let rows: Vec<_> = mappings
+        .iter()
+        .map(|m| {
+            (
+                &m.lid,
+                &m.phone,
+                m.created_at,
+                m.updated_at,
+                &m.learning_source,
+            )
+        })
+        .collect();
+    serde_json::to_string(&rows).map_err(|e| Error::Sql(sqlx::Error::Encode(e.into())))
+}

@@ -1,0 +1,120 @@
+//! One running client.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use labelwire_app::phone::{Phone, PhoneError};
+use labelwire_domain::chat::ChatJid;
+use tokio::sync::{Mutex, oneshot};
+use whatsapp_rust::Client;
+use whatsapp_rust::Jid;
+use whatsapp_rust::pair_code::PairCodeOptions;
+use whatsapp_rust::sync_task::MajorSyncTask;
+use whatsapp_rust::wacore::appstate::patch_decode::WAPatchName;
+
+use crate::backend::RegularOverlay;
+
+/// A client and the way to stop it.
+pub(crate) struct WaPhone {
+    pub(crate) client: Arc<Client>,
+    pub(crate) overlay: Arc<RegularOverlay>,
+    /// Asks the task that holds the client to stop it; that task answers when it has.
+    pub(crate) stop: Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>,
+}
+
+impl WaPhone {
+    async fn sync_regular(&self, full_sync: bool) {
+        self.client
+            .process_sync_task(MajorSyncTask::AppStateSync { name: WAPatchName::Regular, full_sync })
+            .await;
+    }
+}
+
+#[async_trait]
+impl Phone for WaPhone {
+    async fn sync(&self) {
+        self.sync_regular(false).await;
+    }
+
+    async fn replay(&self) -> Result<(), PhoneError> {
+        if !self.client.is_connected() {
+            return Err(PhoneError::NotConnected);
+        }
+        // Asking for a snapshot alone does nothing: the server's is no newer than
+        // what is stored, and is skipped (`protocol.md` A4).
+        self.overlay.stand_down();
+        self.sync_regular(true).await;
+        Ok(())
+    }
+
+    async fn set_chat_label(
+        &self,
+        label_id: &str,
+        chat: &ChatJid,
+        labeled: bool,
+    ) -> Result<(), PhoneError> {
+        if !self.client.is_connected() {
+            return Err(PhoneError::NotConnected);
+        }
+        let jid: Jid = chat
+            .as_str()
+            .parse()
+            .map_err(|_| PhoneError::Refused("the chat id is not one WhatsApp knows".into()))?;
+        let labels = self.client.labels();
+        let sent = if labeled {
+            labels.add_chat_label(label_id, &jid).await
+        } else {
+            labels.remove_chat_label(label_id, &jid).await
+        };
+        sent.map_err(|error| {
+            let text = format!("{error:#}");
+            if text.contains("no app state sync key") {
+                PhoneError::NotSynced
+            } else if self.client.is_connected() {
+                PhoneError::Refused(text)
+            } else {
+                PhoneError::NotConnected
+            }
+        })
+    }
+
+    async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError> {
+        self.client
+            .pair_with_code(PairCodeOptions {
+                phone_number: number.to_owned(),
+                ..PairCodeOptions::default()
+            })
+            .await
+            .map(|code| with_dash(&code))
+            .map_err(|e| PhoneError::Refused(format!("no pairing code: {e}")))
+    }
+
+    async fn logout(&self) -> Result<(), PhoneError> {
+        if !self.client.is_connected() {
+            return Err(PhoneError::NotConnected);
+        }
+        self.client.logout().await;
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        if let Some(stop) = self.stop.lock().await.take() {
+            let (done, wait) = oneshot::channel();
+            if stop.send(done).is_ok() {
+                let _ = wait.await;
+            }
+        }
+    }
+
+    fn committed(&self, through: u64) {
+        self.overlay.committed(through);
+    }
+}
+
+/// `ABCDEFGH` as phones show it: `ABCD-EFGH`.
+fn with_dash(code: &str) -> String {
+    match code.split_at_checked(4) {
+        Some((head, tail)) if code.len() == 8 => format!("{head}-{tail}"),
+        _ => code.to_owned(),
+    }
+}

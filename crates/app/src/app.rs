@@ -50,9 +50,20 @@ impl App {
     /// # Errors
     /// The database's.
     pub async fn new(outside: Outside) -> Result<Self, Error> {
-        let Outside { db, clock, entropy, connector, tasks } = outside;
+        let Outside {
+            db,
+            clock,
+            entropy,
+            connector,
+            tasks,
+        } = outside;
         let app = Self(Arc::new(Inner {
-            parts: Arc::new(Parts { db: db.clone(), clock, connector, tasks }),
+            parts: Arc::new(Parts {
+                db: db.clone(),
+                clock,
+                connector,
+                tasks,
+            }),
             entropy,
             lists: Lists::new(db, LIST_BUDGET),
             instances: RwLock::default(),
@@ -74,7 +85,11 @@ impl App {
             let mut reader = self.db().reader().await?;
             instances::all(reader.conn()).await?
         };
-        for row in rows.into_iter().filter(|r| r.wanted) {
+        for row in rows {
+            let connector = &self.0.parts.connector;
+            if !(row.wanted || connector.is_paired(row.key()).await) {
+                continue;
+            }
             if let Some(handle) = self.by_key(row.key())
                 && let Err(error) = handle.connect().await
             {
@@ -154,9 +169,14 @@ impl App {
     }
 
     pub(crate) fn disown(&self, key: InstanceKey) {
-        self.0.instances.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.0
+            .instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
         self.0.lists.forget(key);
-        self.callers().retain(|_, caller| caller.instance != Some(key));
+        self.callers()
+            .retain(|_, caller| caller.instance != Some(key));
     }
 
     pub(crate) fn handle(&self, account: &AccountId, name: &str) -> Option<Arc<Handle>> {
@@ -170,7 +190,12 @@ impl App {
     }
 
     pub(crate) fn by_key(&self, key: InstanceKey) -> Option<Arc<Handle>> {
-        self.0.instances.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.0
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned()
     }
 
     pub(crate) fn of_account(&self, account: &AccountId) -> Vec<Arc<Handle>> {
@@ -188,7 +213,10 @@ impl App {
     }
 
     fn callers(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, Caller>> {
-        self.0.callers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .callers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,10 +237,12 @@ pub async fn create_account(
     let id = AccountId::new(now, id_bytes);
     let token = labelwire_domain::token::render(token_bytes);
     let mut tx = db.begin().await?;
-    accounts::insert(&mut tx, &id, name, now).await.map_err(|e| match e {
-        labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
-        other => Error::Store(other),
-    })?;
+    accounts::insert(&mut tx, &id, name, now)
+        .await
+        .map_err(|e| match e {
+            labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
+            other => Error::Store(other),
+        })?;
     labelwire_store::tokens::insert(&mut tx, TokenHash::of(&token), &id, None, now).await?;
     tx.commit().await?;
     Ok((id, token))

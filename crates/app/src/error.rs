@@ -35,7 +35,9 @@ pub enum Error {
     #[error("this call needs the account's token")]
     AccountTokenRequired,
     /// No such instance in the caller's account.
-    #[error("there is no instance `{0}` in this account; `GET /api/instance/list` shows those there are")]
+    #[error(
+        "there is no instance `{0}` in this account; `GET /api/instance/list` shows those there are"
+    )]
     InstanceNotFound(String),
     /// The token belongs to another instance of the same account.
     #[error("the token belongs to another instance of this account")]
@@ -50,7 +52,9 @@ pub enum Error {
     #[error("the wished token is in use; leave `token` out to have one made")]
     TokenTaken,
     /// The wished token is too weak to guard anything.
-    #[error("a token of your own must be 16 to 200 visible ASCII characters; leave `token` out to have one made")]
+    #[error(
+        "a token of your own must be 16 to 200 visible ASCII characters; leave `token` out to have one made"
+    )]
     TokenInvalid,
     /// Text that names no chat.
     #[error(transparent)]
@@ -59,16 +63,22 @@ pub enum Error {
     #[error("there is no label `{0}` on this account")]
     LabelNotFound(String),
     /// No client runs, or it is not logged in.
-    #[error("instance `{0}` is not connected to WhatsApp; pair it with `GET /api/instance/connect/{0}`")]
+    #[error(
+        "instance `{0}` is not connected to WhatsApp; pair it with `GET /api/instance/connect/{0}`"
+    )]
     NotConnected(String),
     /// The labels were never synced yet.
-    #[error("the labels of instance `{0}` were never synced; pair it with `GET /api/instance/connect/{0}` and wait for state `connected`")]
+    #[error(
+        "the labels of instance `{0}` were never synced; pair it with `GET /api/instance/connect/{0}` and wait for state `connected`"
+    )]
     NeverSynced(String),
     /// No QR code or pairing code came in time.
     #[error("timed out waiting for a pairing code")]
     PairingTimeout,
     /// The mirror could not be brought up to date in time.
-    #[error("timed out bringing the labels up to date; the account's state may be large or WhatsApp slow: try again")]
+    #[error(
+        "timed out bringing the labels up to date; the account's state may be large or WhatsApp slow: try again"
+    )]
     RefreshTimeout,
     /// The number given for pairing is none.
     #[error("`{0}` is not a phone number; write it with country code, digits only")]

@@ -19,6 +19,9 @@ use crate::identity;
 /// The collection labels live in.
 pub const REGULAR: &str = "regular";
 
+/// Pairs that are merged one by one; for more, all chats are looked through once.
+const FEW_PAIRS: usize = 64;
+
 /// Records one bulk statement takes.
 const CHUNK: usize = 4_000;
 
@@ -27,7 +30,7 @@ const CHUNK: usize = 4_000;
 pub struct Applied {
     /// Shown names of chats whose labels changed.
     pub chats: BTreeSet<String>,
-    /// Labels were made, renamed, deleted…
+    /// Labels were made, renamed, deleted…; chats that carry them are in `chats`.
     pub labels: bool,
     /// More changed than is worth naming.
     pub everything: bool,
@@ -67,7 +70,13 @@ pub async fn apply(
 ) -> Result<Applied, Error> {
     let mut applied = Applied::default();
     for batch in std::mem::take(batches) {
-        let Batch { complete, macs, version, records, .. } = batch;
+        let Batch {
+            complete,
+            macs,
+            version,
+            records,
+            ..
+        } = batch;
         applied.merge(if complete {
             replay(tx, instance, records, now).await?
         } else {
@@ -93,7 +102,11 @@ async fn replay(
     let held = chat_labels::all(tx.conn(), instance).await?;
     if first && known.is_empty() && held.is_empty() {
         baseline(tx, instance, records, now).await?;
-        return Ok(Applied { everything: true, labels: true, ..Applied::default() });
+        return Ok(Applied {
+            everything: true,
+            labels: true,
+            ..Applied::default()
+        });
     }
     let mut mirror = Mirror::new(known, held);
     let changes = mirror.replace(last_of_each(records));
@@ -138,9 +151,14 @@ async fn baseline(
         label_name: None,
         body: body.to_string(),
     };
-    let id = log::append(tx, instance, now, &[entry]).await?.unwrap_or_default();
+    let id = log::append(tx, instance, now, &[entry])
+        .await?
+        .unwrap_or_default();
     let shown: Vec<_> = label_records.iter().map(label_json).collect();
     log::insert_baseline(tx, id, 0, &serde_json::Value::from(shown).to_string()).await?;
+    // In the order of the table's key, which halves the time the inserts take.
+    associations
+        .sort_unstable_by(|a, b| (&a.label_id, &a.chat_jid).cmp(&(&b.label_id, &b.chat_jid)));
     for (part, chunk) in (1..).zip(associations.chunks(CHUNK)) {
         let json = chat_labels::to_json(chunk);
         chat_labels::set_many(tx, instance, &json).await?;
@@ -169,7 +187,10 @@ async fn follow(
         .collect();
     let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
     let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, held);
-    let changes: Vec<Change> = records.into_iter().filter_map(|r| mirror.apply(r)).collect();
+    let changes: Vec<Change> = records
+        .into_iter()
+        .filter_map(|r| mirror.apply(r))
+        .collect();
     write(tx, instance, &mirror, changes, asked, "phone", now).await
 }
 
@@ -206,7 +227,13 @@ async fn write(
                 let origin = if actor.is_some() { "api" } else { origin };
                 // A first record that says "not labeled" is known now, but nothing happened.
                 if before.is_some() || after.labeled {
-                    entries.push(association_entry(mirror, &after, after.labeled, origin, actor));
+                    entries.push(association_entry(
+                        mirror,
+                        &after,
+                        after.labeled,
+                        origin,
+                        actor,
+                    ));
                 }
                 sets.push(Record::Association(after));
             }
@@ -218,9 +245,17 @@ async fn write(
             }
         }
     }
-    let mut applied = Applied { labels: !label_sets.is_empty(), ..Applied::default() };
+    let mut applied = Applied {
+        labels: !label_sets.is_empty(),
+        ..Applied::default()
+    };
     for label in &label_sets {
         labels::set(tx, instance, label).await?;
+        // Chats that carry it are shown otherwise from now on.
+        let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let carriers = chat_labels::chats_of_label(tx.conn(), instance, &label.id, limit).await?;
+        applied.everything |= carriers.len() >= CHUNK;
+        applied.chats.extend(carriers);
     }
     let sets: Vec<Association> = last_of_each(sets)
         .into_iter()
@@ -240,7 +275,9 @@ async fn write(
     } else {
         for association in sets.iter().chain(&gone) {
             let jid = &association.chat_jid;
-            applied.chats.insert(identity::shown(tx.conn(), instance, jid).await?);
+            applied
+                .chats
+                .insert(identity::shown(tx.conn(), instance, jid).await?);
         }
     }
     log::append(tx, instance, now, &entries).await?;
@@ -257,6 +294,9 @@ pub async fn merge_chats(
     instance: InstanceKey,
     pairs: &[(String, String)],
 ) -> Result<Applied, Error> {
+    if pairs.len() > FEW_PAIRS {
+        return merge_unmerged(tx, instance).await;
+    }
     let mut applied = Applied::default();
     for (lid, phone) in pairs {
         let (lid_jid, phone_jid) = (format!("{lid}@lid"), format!("{phone}@s.whatsapp.net"));
@@ -264,9 +304,6 @@ pub async fn merge_chats(
             applied.chats.insert(lid_jid);
             applied.chats.insert(phone_jid);
         }
-    }
-    if applied.chats.len() > CHUNK {
-        applied = Applied { everything: true, ..Applied::default() };
     }
     Ok(applied)
 }
@@ -282,7 +319,10 @@ pub async fn merge_unmerged(tx: &mut Tx, instance: InstanceKey) -> Result<Applie
         let phone_jid = format!("{}@s.whatsapp.net", row.phone);
         merged |= chat_labels::merge(tx, instance, &row.lid_jid, &row.lid_jid, &phone_jid).await?;
     }
-    Ok(Applied { everything: merged, ..Applied::default() })
+    Ok(Applied {
+        everything: merged,
+        ..Applied::default()
+    })
 }
 
 /// Takes what pairing told. Another account's mirror goes before this one's comes.
@@ -379,7 +419,11 @@ fn association_entry(
     origin: &'static str,
     actor: Option<String>,
 ) -> NewEntry {
-    let kind = if labeled { "chat.labeled" } else { "chat.unlabeled" };
+    let kind = if labeled {
+        "chat.labeled"
+    } else {
+        "chat.unlabeled"
+    };
     NewEntry {
         at: association.changed_at,
         kind,

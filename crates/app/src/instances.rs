@@ -73,12 +73,18 @@ impl App {
                 labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
                 other => Error::Store(other),
             })?;
-        tokens::insert(&mut tx, TokenHash::of(&token), &caller.account, Some(key), now)
-            .await
-            .map_err(|e| match e {
-                labelwire_store::Error::Taken(_) => Error::TokenTaken,
-                other => Error::Store(other),
-            })?;
+        tokens::insert(
+            &mut tx,
+            TokenHash::of(&token),
+            &caller.account,
+            Some(key),
+            now,
+        )
+        .await
+        .map_err(|e| match e {
+            labelwire_store::Error::Taken(_) => Error::TokenTaken,
+            other => Error::Store(other),
+        })?;
         let row = instances::find(tx.conn(), key).await?;
         tx.commit().await?;
         let row = row.ok_or(labelwire_store::Error::Corrupt("instances"))?;
@@ -96,7 +102,10 @@ impl App {
         };
         handles
             .into_iter()
-            .map(|handle| Standing { status: handle.status(), handle })
+            .map(|handle| Standing {
+                status: handle.status(),
+                handle,
+            })
             .collect()
     }
 
@@ -159,9 +168,10 @@ async fn connect(handle: &Handle, number: Option<String>) -> Result<Connecting, 
     };
     match (state, number, qr) {
         (State::Connected, _, _) => Ok(Connecting::Connected),
-        (_, Some(number), Some(_)) => {
-            handle.request_pair_code(&number).await.map(Connecting::PairCode)
-        }
+        (_, Some(number), Some(_)) => handle
+            .request_pair_code(&number)
+            .await
+            .map(Connecting::PairCode),
         (_, None, Some(code)) => Ok(Connecting::Qr(code)),
         _ if reason.is_empty() => Err(Error::PairingTimeout),
         _ => Err(Error::Phone(reason)),

@@ -58,18 +58,30 @@ impl App {
         } else {
             self.synced(caller, name)?
         };
-        let labels = self.lists().labels(&handle).await?;
         if filter.is_empty() {
-            let list = self.lists().chats(&handle, &labels, None, render).await?;
-            return Ok(ChatsByLabel { list, filter_label_ids: Vec::new() });
+            let list = self.lists().chats(&handle, None, render).await?;
+            return Ok(ChatsByLabel {
+                list,
+                filter_label_ids: Vec::new(),
+            });
         }
+        let labels = self.lists().labels(&handle).await?;
         let ids = filter.resolve(&labels.all);
         if ids.is_empty() {
             // What names no live label matches nothing; it never widens to "all".
-            return Ok(ChatsByLabel { list: Arc::default(), filter_label_ids: ids });
+            return Ok(ChatsByLabel {
+                list: Arc::default(),
+                filter_label_ids: ids,
+            });
         }
-        let list = self.lists().chats(&handle, &labels, Some(ids.clone()), render).await?;
-        Ok(ChatsByLabel { list, filter_label_ids: ids })
+        let list = self
+            .lists()
+            .chats(&handle, Some(ids.clone()), render)
+            .await?;
+        Ok(ChatsByLabel {
+            list,
+            filter_label_ids: ids,
+        })
     }
 
     /// The live labels of one chat, by id, under whichever of its ids it is asked for.
@@ -96,8 +108,11 @@ impl App {
                 twin.as_str().clone_into(&mut shown);
             }
         }
-        let mut live: Vec<Label> =
-            rows.iter().filter_map(|r| labels.live(&r.label_id)).cloned().collect();
+        let mut live: Vec<Label> = rows
+            .iter()
+            .filter_map(|r| labels.live(&r.label_id))
+            .cloned()
+            .collect();
         live.sort_unstable_by(|a, b| id_order(&a.id).cmp(&id_order(&b.id)));
         live.dedup_by(|a, b| a.id == b.id);
         Ok((shown, live))
@@ -118,6 +133,7 @@ impl App {
     ) -> Result<String, Error> {
         let handle = self.instance(caller, name)?;
         let jid = ChatJid::parse(chat)?;
+        handle.require_connected()?;
         let labels = self.lists().labels(&handle).await?;
         if labels.live(label_id).is_none() {
             return Err(Error::LabelNotFound(label_id.to_owned()));
@@ -127,8 +143,11 @@ impl App {
         let held = chat_labels::keys_of_chat(reader.conn(), handle.key, label_id, &shown).await?;
         drop(reader);
         let actor = caller.actor();
-        let live: Vec<ChatJid> =
-            held.iter().filter(|a| a.labeled).map(|a| a.chat_jid.clone()).collect();
+        let live: Vec<ChatJid> = held
+            .iter()
+            .filter(|a| a.labeled)
+            .map(|a| a.chat_jid.clone())
+            .collect();
         if labeled {
             if live.is_empty() {
                 // The key it existed under before, else the form asked for

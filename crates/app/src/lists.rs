@@ -62,17 +62,25 @@ struct Entry {
 impl ChatList {
     /// The pieces, in order; the first without its comma.
     pub fn pieces(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.segments
-            .iter()
-            .enumerate()
-            .map(|(i, s)| if i == 0 { s.body.slice(1..) } else { s.body.clone() })
+        self.segments.iter().enumerate().map(|(i, s)| {
+            if i == 0 {
+                s.body.slice(1..)
+            } else {
+                s.body.clone()
+            }
+        })
     }
 
     fn of(segments: Vec<Arc<Segment>>) -> Self {
         let chats = segments.iter().map(|s| s.entries.len() as u64).sum();
         let rows = segments.iter().map(|s| s.rows).sum();
         let bytes: u64 = segments.iter().map(|s| s.body.len() as u64).sum();
-        Self { segments, chats, rows, bytes: bytes.saturating_sub(1) }
+        Self {
+            segments,
+            chats,
+            rows,
+            bytes: bytes.saturating_sub(1),
+        }
     }
 
     fn weight(&self) -> usize {
@@ -85,17 +93,28 @@ impl ChatList {
 
 impl Segment {
     fn name(&self, at: usize) -> &str {
-        let start = if at == 0 { 0 } else { self.entries[at - 1].name_end as usize };
+        let start = if at == 0 {
+            0
+        } else {
+            self.entries[at - 1].name_end as usize
+        };
         &self.names[start..self.entries[at].name_end as usize]
     }
 
     fn body(&self, at: usize) -> &[u8] {
-        let start = if at == 0 { 0 } else { self.entries[at - 1].body_end as usize };
+        let start = if at == 0 {
+            0
+        } else {
+            self.entries[at - 1].body_end as usize
+        };
         &self.body[start..self.entries[at].body_end as usize]
     }
 
     fn last(&self) -> &str {
-        self.entries.len().checked_sub(1).map_or("", |at| self.name(at))
+        self.entries
+            .len()
+            .checked_sub(1)
+            .map_or("", |at| self.name(at))
     }
 }
 
@@ -253,11 +272,14 @@ impl Lists {
     pub async fn chats(
         &self,
         handle: &Handle,
-        labels: &Labels,
         filter: Option<Vec<String>>,
         render: &dyn Render,
     ) -> Result<Arc<ChatList>, Error> {
-        let key = Key { instance: handle.key, render: render.name(), labels: filter };
+        let key = Key {
+            instance: handle.key,
+            render: render.name(),
+            labels: filter,
+        };
         let slot = Arc::clone(
             self.slots
                 .lock()
@@ -265,18 +287,32 @@ impl Lists {
                 .entry(key.clone())
                 .or_default(),
         );
-        slot.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        slot.used.store(
+            self.clock.fetch_add(1, Ordering::Relaxed),
+            Ordering::Relaxed,
+        );
         // One request mends or builds, the others wait for it.
         let mut kept = slot.list.lock().await;
         let filter = key.labels.as_deref();
-        let (now, list) = match kept.as_ref().map(|(at, list)| (handle.journal.since(*at), list)) {
+        // The labels are read after the journal: with older ones, chats would be
+        // rendered that no later commit names again.
+        let (now, list) = match kept
+            .as_ref()
+            .map(|(at, list)| (handle.journal.since(*at), list))
+        {
             Some(((_, Seen::Current), list)) => return Ok(Arc::clone(list)),
             Some(((now, Seen::Chats(chats)), list)) => {
-                (now, self.mend(handle.key, list, &chats, labels, filter, render).await?)
+                let labels = self.labels(handle).await?;
+                (
+                    now,
+                    self.mend(handle.key, list, &chats, &labels, filter, render)
+                        .await?,
+                )
             }
             Some(((_, Seen::Stale), _)) | None => {
                 let now = handle.journal.now();
-                (now, self.build(handle.key, labels, filter, render).await?)
+                let labels = self.labels(handle).await?;
+                (now, self.build(handle.key, &labels, filter, render).await?)
             }
         };
         let list = Arc::new(list);
@@ -293,20 +329,30 @@ impl Lists {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|key, _| key.instance != instance);
-        self.labels.lock().unwrap_or_else(PoisonError::into_inner).remove(&instance);
+        self.labels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&instance);
     }
 
     /// Drops the answers that were asked for longest ago, until the rest fits.
     fn make_room(&self) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut held: usize = slots.values().map(|s| s.weight.load(Ordering::Relaxed)).sum();
+        let mut held: usize = slots
+            .values()
+            .map(|s| s.weight.load(Ordering::Relaxed))
+            .sum();
         if held <= self.budget && slots.len() <= 1_024 {
             return;
         }
         let mut by_age: Vec<(u64, usize, Key)> = slots
             .iter()
             .map(|(key, s)| {
-                (s.used.load(Ordering::Relaxed), s.weight.load(Ordering::Relaxed), key.clone())
+                (
+                    s.used.load(Ordering::Relaxed),
+                    s.weight.load(Ordering::Relaxed),
+                    key.clone(),
+                )
             })
             .collect();
         by_age.sort_unstable_by_key(|(used, _, _)| *used);
@@ -377,7 +423,11 @@ impl Lists {
             .into_iter()
             .map(|(chat, ids)| {
                 let asked = filter.is_none_or(|f| ids.iter().any(|id| f.iter().any(|f| f == id)));
-                let live = if asked { labels.live_of(ids.into_iter()) } else { Vec::new() };
+                let live = if asked {
+                    labels.live_of(ids.into_iter())
+                } else {
+                    Vec::new()
+                };
                 (chat, live)
             })
             .peekable();
@@ -428,3 +478,7 @@ fn keep(filler: &mut Filler, segment: &Segment, at: usize) {
         out.extend_from_slice(segment.body(at));
     });
 }
+
+#[cfg(test)]
+#[path = "lists_tests.rs"]
+mod tests;

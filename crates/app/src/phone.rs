@@ -127,4 +127,7 @@ pub trait Connector: Send + Sync {
         instance: InstanceKey,
         events: EventSink,
     ) -> Result<Arc<dyn Phone>, PhoneError>;
+
+    /// Whether a pairing is stored, which a crash may have kept us from noting.
+    async fn is_paired(&self, instance: InstanceKey) -> bool;
 }

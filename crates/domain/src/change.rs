@@ -98,7 +98,12 @@ impl Mirror {
                     if after.deleted && after.name.is_empty() {
                         keep_what_a_deletion_drops(&mut after, known);
                     }
-                    if *known == (Label { changed_at: known.changed_at, ..after.clone() }) {
+                    if *known
+                        == (Label {
+                            changed_at: known.changed_at,
+                            ..after.clone()
+                        })
+                    {
                         return None;
                     }
                 }
@@ -139,12 +144,14 @@ impl Mirror {
             .associations
             .iter()
             .filter(|(key, _)| !replay.contains(*key))
-            .map(|((label_id, chat_jid), (labeled, changed_at))| Association {
-                label_id: label_id.clone(),
-                chat_jid: chat_jid.clone(),
-                labeled: *labeled,
-                changed_at: *changed_at,
-            })
+            .map(
+                |((label_id, chat_jid), (labeled, changed_at))| Association {
+                    label_id: label_id.clone(),
+                    chat_jid: chat_jid.clone(),
+                    labeled: *labeled,
+                    changed_at: *changed_at,
+                },
+            )
             .collect();
         for before in gone {
             self.associations
@@ -158,9 +165,15 @@ impl Mirror {
             .cloned()
             .collect();
         for before in dropped {
-            let after = Label { deleted: true, ..before.clone() };
+            let after = Label {
+                deleted: true,
+                ..before.clone()
+            };
             self.labels.insert(after.id.clone(), after.clone());
-            changes.push(Change::Label { before: Some(before), after });
+            changes.push(Change::Label {
+                before: Some(before),
+                after,
+            });
         }
         changes
     }
@@ -218,7 +231,11 @@ mod tests {
     fn label(id: u8, color: i32, deleted: bool) -> Record {
         Record::Label(Label {
             id: id.to_string(),
-            name: if deleted { String::new() } else { format!("n{id}") },
+            name: if deleted {
+                String::new()
+            } else {
+                format!("n{id}")
+            },
             color: if deleted { 0 } else { color },
             deleted,
             ..Label::default()
@@ -242,7 +259,10 @@ mod tests {
         let Some(Change::Label { after, .. }) = mirror.apply(label(1, 0, true)) else {
             panic!("a deletion is a change");
         };
-        assert_eq!((after.name.as_str(), after.color, after.deleted), ("n1", 2, true));
+        assert_eq!(
+            (after.name.as_str(), after.color, after.deleted),
+            ("n1", 2, true)
+        );
     }
 
     proptest! {

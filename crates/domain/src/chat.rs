@@ -32,9 +32,7 @@ impl ChatJid {
         let trimmed = text.trim();
         let (user, server) = trimmed.split_once('@').unwrap_or((trimmed, PHONE_SERVER));
         let is_id = |s: &str| {
-            !s.is_empty()
-                && s.len() <= 64
-                && s.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+            !s.is_empty() && s.len() <= 64 && s.bytes().all(|b| b.is_ascii_digit() || b == b'-')
         };
         match server {
             PHONE_SERVER | "c.us" => {
@@ -53,7 +51,11 @@ impl ChatJid {
             }
             LID_SERVER => {
                 let user = user.split(':').next().unwrap_or_default();
-                if is_id(user) { Ok(Self(format!("{user}@lid"))) } else { Err(bad()) }
+                if is_id(user) {
+                    Ok(Self(format!("{user}@lid")))
+                } else {
+                    Err(bad())
+                }
             }
             "g.us" | "newsletter" if is_id(user) => Ok(Self(format!("{user}@{server}"))),
             "broadcast" if is_id(user) || user == "status" => Ok(Self(format!("{user}@broadcast"))),
@@ -96,10 +98,16 @@ impl ChatJid {
             return None;
         }
         match rest.len() {
-            11 if rest.as_bytes()[2] == b'9' => {
-                Some(Self(format!("55{}{}@{PHONE_SERVER}", &rest[..2], &rest[3..])))
-            }
-            10 => Some(Self(format!("55{}9{}@{PHONE_SERVER}", &rest[..2], &rest[2..]))),
+            11 if rest.as_bytes()[2] == b'9' => Some(Self(format!(
+                "55{}{}@{PHONE_SERVER}",
+                &rest[..2],
+                &rest[3..]
+            ))),
+            10 => Some(Self(format!(
+                "55{}9{}@{PHONE_SERVER}",
+                &rest[..2],
+                &rest[2..]
+            ))),
             _ => None,
         }
     }
@@ -144,7 +152,12 @@ mod tests {
         let without = ChatJid::parse("551187654321").expect("valid");
         assert_eq!(with.ninth_digit_twin(), Some(without.clone()));
         assert_eq!(without.ninth_digit_twin(), Some(with));
-        assert_eq!(ChatJid::parse("4917012345678").expect("valid").ninth_digit_twin(), None);
+        assert_eq!(
+            ChatJid::parse("4917012345678")
+                .expect("valid")
+                .ninth_digit_twin(),
+            None
+        );
     }
 
     proptest! {

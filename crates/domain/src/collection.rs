@@ -120,7 +120,11 @@ impl Batcher {
     /// A batcher over a collection whose committed version is `committed`.
     #[must_use]
     pub const fn new(committed: u64) -> Self {
-        Self { committed, pending: None, poisoned: false }
+        Self {
+            committed,
+            pending: None,
+            poisoned: false,
+        }
     }
 
     /// Whether anything waits for its end.
@@ -142,7 +146,10 @@ impl Batcher {
         }
         if matches!(step, Step::Clear) {
             self.poisoned = false;
-            self.pending = Some(Pending { complete: true, ..Pending::default() });
+            self.pending = Some(Pending {
+                complete: true,
+                ..Pending::default()
+            });
             return Outcome::Pending;
         }
         if self.poisoned {
@@ -190,14 +197,24 @@ impl Batcher {
             self.pending = None;
             // Where there was something, it is never a reason to empty the mirror.
             self.poisoned = self.committed > 0;
-            return if self.poisoned { Outcome::Lost } else { Outcome::Pending };
+            return if self.poisoned {
+                Outcome::Lost
+            } else {
+                Outcome::Pending
+            };
         }
         let current = self
             .pending
             .as_ref()
             .and_then(|p| p.version.as_ref())
             .map_or_else(
-                || if self.pending.as_ref().is_some_and(|p| p.complete) { None } else { Some(self.committed) },
+                || {
+                    if self.pending.as_ref().is_some_and(|p| p.complete) {
+                        None
+                    } else {
+                        Some(self.committed)
+                    }
+                },
                 |v| Some(v.number),
             );
         if current != Some(version.number) {
@@ -209,7 +226,11 @@ impl Batcher {
         }
         let Some(pending) = &mut self.pending else {
             // Nothing was fetched; but the flag may be new.
-            return if version.mismatch { Outcome::Lost } else { Outcome::Pending };
+            return if version.mismatch {
+                Outcome::Lost
+            } else {
+                Outcome::Pending
+            };
         };
         if pending.complete && pending.after_version && !pending.doubled {
             pending.doubled = true;
@@ -239,7 +260,11 @@ mod tests {
     use crate::clock::Timestamp;
 
     fn v(number: u64) -> Step {
-        Step::Version(Version { number, state: Arc::from([]), mismatch: false })
+        Step::Version(Version {
+            number,
+            state: Arc::from([]),
+            mismatch: false,
+        })
     }
     fn m() -> Step {
         Step::Macs(MacOp::Put(Arc::from([([1; 32], [2; 32])])))
@@ -277,8 +302,17 @@ mod tests {
     fn patches_end_at_the_repeated_version() {
         let mut batcher = Batcher::new(0);
         let steps = vec![
-            (1, Step::Read), (1, Step::Read), (1, Step::Lookup), (1, v(1)), (1, m()),
-            (1, Step::Lookup), (1, v(2)), (1, m()), (1, e()), (1, e()), (1, v(2)),
+            (1, Step::Read),
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(1)),
+            (1, m()),
+            (1, Step::Lookup),
+            (1, v(2)),
+            (1, m()),
+            (1, e()),
+            (1, e()),
+            (1, v(2)),
         ];
         assert_eq!(ready(&feed(&mut batcher, steps)), [(2, 2, false)]);
         assert!(!batcher.is_pending());
@@ -287,7 +321,14 @@ mod tests {
     #[test]
     fn a_snapshots_doubled_version_is_not_its_end() {
         let mut batcher = Batcher::new(0);
-        let steps = vec![(1, Step::Clear), (1, m()), (1, v(9)), (1, v(9)), (1, e()), (1, v(9))];
+        let steps = vec![
+            (1, Step::Clear),
+            (1, m()),
+            (1, v(9)),
+            (1, v(9)),
+            (1, e()),
+            (1, v(9)),
+        ];
         assert_eq!(ready(&feed(&mut batcher, steps)), [(9, 1, true)]);
     }
 
@@ -295,8 +336,15 @@ mod tests {
     fn a_snapshot_with_patches_behind_it_is_one_batch() {
         let mut batcher = Batcher::new(0);
         let steps = vec![
-            (1, Step::Clear), (1, m()), (1, v(9)), (1, Step::Lookup), (1, v(10)), (1, m()),
-            (1, e()), (1, e()), (1, v(10)),
+            (1, Step::Clear),
+            (1, m()),
+            (1, v(9)),
+            (1, Step::Lookup),
+            (1, v(10)),
+            (1, m()),
+            (1, e()),
+            (1, e()),
+            (1, v(10)),
         ];
         assert_eq!(ready(&feed(&mut batcher, steps)), [(10, 2, true)]);
     }
@@ -313,17 +361,39 @@ mod tests {
         // The second patch fails; the same task tries again.
         let mut batcher = Batcher::new(0);
         let steps = vec![
-            (1, Step::Read), (1, Step::Lookup), (1, v(1)), (1, m()), (1, Step::Lookup),
-            (1, Step::Read), (1, Step::Lookup), (1, v(2)), (1, m()), (1, e()), (1, v(2)),
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(1)),
+            (1, m()),
+            (1, Step::Lookup),
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(2)),
+            (1, m()),
+            (1, e()),
+            (1, v(2)),
         ];
         assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
         assert!(batcher.is_pending());
-        let replay = vec![(1, Step::Clear), (1, m()), (1, v(2)), (1, v(2)), (1, e()), (1, v(2))];
+        let replay = vec![
+            (1, Step::Clear),
+            (1, m()),
+            (1, v(2)),
+            (1, v(2)),
+            (1, e()),
+            (1, v(2)),
+        ];
         assert_eq!(ready(&feed(&mut batcher, replay)), [(2, 1, true)]);
 
         // Another task goes on where the first died.
         let mut batcher = Batcher::new(0);
-        let steps = vec![(1, Step::Read), (1, v(1)), (1, m()), (2, Step::Read), (2, v(1))];
+        let steps = vec![
+            (1, Step::Read),
+            (1, v(1)),
+            (1, m()),
+            (2, Step::Read),
+            (2, v(1)),
+        ];
         assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
     }
 
@@ -331,7 +401,13 @@ mod tests {
     fn a_read_by_a_bystander_is_no_loss() {
         let mut batcher = Batcher::new(4);
         let steps = vec![
-            (1, Step::Read), (1, Step::Lookup), (1, v(5)), (7, Step::Read), (1, m()), (1, e()), (1, v(5)),
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(5)),
+            (7, Step::Read),
+            (1, m()),
+            (1, e()),
+            (1, v(5)),
         ];
         assert_eq!(ready(&feed(&mut batcher, steps)), [(5, 1, false)]);
     }
@@ -339,17 +415,32 @@ mod tests {
     #[test]
     fn a_page_without_label_events_still_advances() {
         let mut batcher = Batcher::new(4);
-        assert_eq!(ready(&feed(&mut batcher, vec![(1, v(5)), (1, m()), (1, v(5))])), [(5, 0, false)]);
+        assert_eq!(
+            ready(&feed(&mut batcher, vec![(1, v(5)), (1, m()), (1, v(5))])),
+            [(5, 0, false)]
+        );
     }
 
     #[test]
     fn a_conflict_leaves_changes_that_the_next_end_takes() {
         let mut batcher = Batcher::new(4);
         let steps = vec![
-            (1, Step::Read), (1, Step::Lookup), // built a patch on 4
-            (1, Step::Read), (1, Step::Lookup), (1, v(5)), (1, m()), (1, e()), // absorbed another's
-            (1, Step::Read), (1, Step::Lookup), // rebuilt
-            (1, Step::Read), (1, Step::Read), (1, Step::Lookup), (1, v(6)), (1, m()), (1, e()), (1, v(6)),
+            (1, Step::Read),
+            (1, Step::Lookup), // built a patch on 4
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(5)),
+            (1, m()),
+            (1, e()), // absorbed another's
+            (1, Step::Read),
+            (1, Step::Lookup), // rebuilt
+            (1, Step::Read),
+            (1, Step::Read),
+            (1, Step::Lookup),
+            (1, v(6)),
+            (1, m()),
+            (1, e()),
+            (1, v(6)),
         ];
         assert_eq!(ready(&feed(&mut batcher, steps)), [(6, 2, false)]);
     }
@@ -357,11 +448,22 @@ mod tests {
     #[test]
     fn an_empty_answer_to_a_reset_empties_nothing() {
         let mut batcher = Batcher::new(4);
-        let steps = vec![(1, Step::Reset), (1, Step::Read), (1, Step::Clear), (1, v(0))];
+        let steps = vec![
+            (1, Step::Reset),
+            (1, Step::Read),
+            (1, Step::Clear),
+            (1, v(0)),
+        ];
         assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
 
         let mut batcher = Batcher::new(0);
-        assert_eq!(feed(&mut batcher, vec![(1, Step::Read), (1, Step::Clear), (1, v(0))]), []);
+        assert_eq!(
+            feed(
+                &mut batcher,
+                vec![(1, Step::Read), (1, Step::Clear), (1, v(0))]
+            ),
+            []
+        );
         assert!(!batcher.is_pending());
     }
 
@@ -369,12 +471,25 @@ mod tests {
     fn a_sync_under_way_during_a_reset_does_not_pass_for_the_replay() {
         let mut batcher = Batcher::new(4);
         let steps = vec![
-            (7, Step::Read), (1, Step::Reset), (7, Step::Lookup), (7, v(5)), (7, m()), (7, e()), (7, v(5)),
+            (7, Step::Read),
+            (1, Step::Reset),
+            (7, Step::Lookup),
+            (7, v(5)),
+            (7, m()),
+            (7, e()),
+            (7, v(5)),
         ];
         assert_eq!(feed(&mut batcher, steps), []);
         let replay = vec![
-            (1, Step::Reset), (1, Step::Read), (1, Step::Clear), (1, m()), (1, v(5)), (1, v(5)),
-            (1, e()), (1, e()), (1, v(5)),
+            (1, Step::Reset),
+            (1, Step::Read),
+            (1, Step::Clear),
+            (1, m()),
+            (1, v(5)),
+            (1, v(5)),
+            (1, e()),
+            (1, e()),
+            (1, v(5)),
         ];
         assert_eq!(ready(&feed(&mut batcher, replay)), [(5, 2, true)]);
     }

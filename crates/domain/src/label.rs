@@ -140,7 +140,12 @@ mod tests {
     use super::*;
 
     fn label(id: &str, name: &str, deleted: bool) -> Label {
-        Label { id: id.into(), name: name.into(), deleted, ..Label::default() }
+        Label {
+            id: id.into(),
+            name: name.into(),
+            deleted,
+            ..Label::default()
+        }
     }
 
     #[test]
@@ -150,9 +155,15 @@ mod tests {
             label("2", "Straße", false),
             label("3", "vip", true),
         ];
-        let filter = LabelFilter { ids: vec![], names: vec!["vip".into(), "STRASSE".into()] };
+        let filter = LabelFilter {
+            ids: vec![],
+            names: vec!["vip".into(), "STRASSE".into()],
+        };
         assert_eq!(filter.resolve(&labels), ["2", "10"]);
-        let nothing = LabelFilter { ids: vec!["3".into(), "99".into()], names: vec![] };
+        let nothing = LabelFilter {
+            ids: vec!["3".into(), "99".into()],
+            names: vec![],
+        };
         assert!(nothing.resolve(&labels).is_empty());
         assert!(!nothing.is_empty());
     }
@@ -160,9 +171,15 @@ mod tests {
     #[test]
     fn a_label_without_type_is_custom_unless_predefined() {
         assert_eq!(label("1", "a", false).type_name(), "CUSTOM");
-        let predefined = Label { predefined_id: Some(2), ..Label::default() };
+        let predefined = Label {
+            predefined_id: Some(2),
+            ..Label::default()
+        };
         assert_eq!(predefined.type_name(), "PREDEFINED");
-        let favourites = Label { list_type: Some(3), ..Label::default() };
+        let favourites = Label {
+            list_type: Some(3),
+            ..Label::default()
+        };
         assert_eq!(favourites.type_name(), "FAVORITES");
     }
 }

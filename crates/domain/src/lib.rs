@@ -10,9 +10,9 @@
 //! ```
 
 pub mod change;
-pub mod collection;
 pub mod chat;
 pub mod clock;
+pub mod collection;
 pub mod ids;
 pub mod instance;
 pub mod label;

@@ -255,7 +255,6 @@ const LAST: &[&str] = &[
 ];
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 mod tests {
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;

@@ -201,7 +201,6 @@ fn set(index: Vec<String>, action: wa::SyncActionValue) -> Change {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 mod tests {
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;

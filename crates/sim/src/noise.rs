@@ -253,3 +253,137 @@ fn server_hello(ephemeral: &[u8], encrypted_static: Option<Vec<u8>>, payload: Ve
     }
     .encode_to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use wacore::libsignal::protocol::PublicKey;
+    use wacore::noise::{
+        IkHandshakeState, IkServerHelloOutcome, XxFallbackHandshakeState, XxHandshakeState,
+    };
+    use wacore_binary::consts::WA_CONN_HEADER;
+
+    use super::*;
+
+    fn login() -> Vec<u8> {
+        let payload = wa::ClientPayload {
+            username: Some(4917),
+            ..Default::default()
+        };
+        payload.encode_to_vec()
+    }
+
+    fn check(secured: &Secured, client: &KeyPair, write: &NoiseCipher, read: &NoiseCipher) {
+        assert_eq!(secured.payload.username, Some(4917));
+        assert_eq!(secured.client_static, public_bytes(client).unwrap());
+        let mut up = write.encrypt_with_counter(0, b"up").unwrap();
+        secured
+            .reader
+            .decrypt_in_place_with_counter(0, &mut up)
+            .unwrap();
+        assert_eq!(up, b"up");
+        let mut down = secured.writer.encrypt_with_counter(0, b"down").unwrap();
+        read.decrypt_in_place_with_counter(0, &mut down).unwrap();
+        assert_eq!(down, b"down");
+    }
+
+    #[test]
+    fn a_client_without_a_certificate_connects_by_xx() {
+        let mut rng = rand::make_rng::<StdRng>();
+        let keys = ServerKeys::generate(&mut rng).unwrap();
+        let client = KeyPair::generate(&mut rng);
+        let mut state = XxHandshakeState::new(client.clone(), login(), &WA_CONN_HEADER).unwrap();
+        let hello = state.build_client_hello().unwrap();
+        let Opening::Pending(reply, pending) =
+            open(&keys, &WA_CONN_HEADER, &hello, &mut rng).unwrap()
+        else {
+            panic!("XX takes one more message");
+        };
+        let finish = state
+            .read_server_hello_and_build_client_finish(&reply)
+            .unwrap();
+        let secured = pending.finish(&finish).unwrap();
+        let outcome = state.finish().unwrap();
+        check(
+            &secured,
+            &client,
+            &outcome.write_cipher,
+            &outcome.read_cipher,
+        );
+    }
+
+    #[test]
+    fn a_client_that_knows_the_server_connects_by_ik() {
+        let mut rng = rand::make_rng::<StdRng>();
+        let keys = ServerKeys::generate(&mut rng).unwrap();
+        let client = KeyPair::generate(&mut rng);
+        let known = keys.static_public;
+        let mut state =
+            IkHandshakeState::new(client.clone(), known, login(), &WA_CONN_HEADER).unwrap();
+        let hello = state.build_client_hello().unwrap();
+        let Opening::Complete(reply, secured) =
+            open(&keys, &WA_CONN_HEADER, &hello, &mut rng).unwrap()
+        else {
+            panic!("IK takes one round trip");
+        };
+        let IkServerHelloOutcome::Continue(outcome) = state.read_server_hello(&reply).unwrap()
+        else {
+            panic!("the server was asked to fall back");
+        };
+        check(
+            &secured,
+            &client,
+            &outcome.write_cipher,
+            &outcome.read_cipher,
+        );
+    }
+
+    #[test]
+    fn a_client_that_knows_another_server_falls_back() {
+        let mut rng = rand::make_rng::<StdRng>();
+        let keys = ServerKeys::generate(&mut rng).unwrap();
+        let other = ServerKeys::generate(&mut rng).unwrap();
+        let client = KeyPair::generate(&mut rng);
+        let known = other.static_public;
+        let mut state =
+            IkHandshakeState::new(client.clone(), known, login(), &WA_CONN_HEADER).unwrap();
+        let hello = state.build_client_hello().unwrap();
+        let Opening::Pending(reply, pending) =
+            open(&keys, &WA_CONN_HEADER, &hello, &mut rng).unwrap()
+        else {
+            panic!("the server believed a key it does not have");
+        };
+        let IkServerHelloOutcome::Fallback(inputs) = state.read_server_hello(&reply).unwrap()
+        else {
+            panic!("the client did not fall back");
+        };
+        let mut state =
+            XxFallbackHandshakeState::from_ik_failure(*inputs, &WA_CONN_HEADER).unwrap();
+        let finish = state.build_client_finish().unwrap();
+        let secured = pending.finish(&finish).unwrap();
+        let outcome = state.finish().unwrap();
+        check(
+            &secured,
+            &client,
+            &outcome.write_cipher,
+            &outcome.read_cipher,
+        );
+    }
+
+    #[test]
+    fn the_certificates_go_back_to_the_root() {
+        let mut rng = rand::make_rng::<StdRng>();
+        let keys = ServerKeys::generate(&mut rng).unwrap();
+        let chain = wa::CertChain::decode_from_slice(&keys.chain).unwrap();
+        let mut issuer = keys.root().to_vec();
+        for certificate in [&chain.intermediate, &chain.leaf] {
+            let details = certificate.details.as_deref().unwrap();
+            let signature = certificate.signature.as_deref().unwrap();
+            let key = PublicKey::from_djb_public_key_bytes(&issuer).unwrap();
+            assert!(key.verify_signature(details, signature));
+            let details = wa::cert_chain::noise_certificate::Details::decode_from_slice(details);
+            issuer = details.unwrap().key.unwrap();
+        }
+        assert_eq!(issuer, keys.static_public);
+    }
+}

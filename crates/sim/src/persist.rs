@@ -379,7 +379,6 @@ fn split_patch(body: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 mod tests {
     use super::*;
     use crate::account::NewAccount;

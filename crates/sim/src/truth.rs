@@ -155,7 +155,6 @@ fn part(index: Vec<String>, at: usize) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 mod tests {
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;

@@ -63,7 +63,10 @@ pub fn to_json(associations: &[Association]) -> String {
 
 /// A JSON string. Ids and JIDs nearly never need escaping; what does, serde escapes.
 fn push_text(json: &mut String, text: &str) {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\') {
+    if text
+        .bytes()
+        .all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
+    {
         json.push('"');
         json.push_str(text);
         json.push('"');
@@ -184,8 +187,10 @@ pub async fn live_of_chats(
     chats: &[&str],
 ) -> Result<Vec<LiveRow>, Error> {
     let json = texts(chats);
-    Ok(on!(conn, c, text = "chat_labels/live_of_chats" => sqlx::query_as(text)
-        .bind(instance.0).bind(json).fetch_all(c).await)?)
+    Ok(
+        on!(conn, c, text = "chat_labels/live_of_chats" => sqlx::query_as(text)
+        .bind(instance.0).bind(json).fetch_all(c).await)?,
+    )
 }
 
 /// Moves a LID's records to the shown name of its phone number. The records keep
@@ -221,7 +226,10 @@ row! {
 /// # Errors
 /// The engine's own.
 pub async fn unmerged(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Unmerged>, Error> {
-    Ok(on!(conn, c => sqlx::query_as(sql!("chat_labels/unmerged")).bind(instance.0).fetch_all(c).await)?)
+    Ok(
+        on!(conn, c, text = "chat_labels/unmerged" => sqlx::query_as(text)
+        .bind(instance.0).fetch_all(c).await)?,
+    )
 }
 
 /// The records of one label on one chat (shown name), under every key there is;
@@ -238,4 +246,19 @@ pub async fn keys_of_chat(
     let rows: Vec<AssociationRow> = on!(conn, c => sqlx::query_as(sql!("chat_labels/keys_of_chat"))
         .bind(instance.0).bind(chat).bind(label_id).fetch_all(c).await)?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Shown names of chats whose record says they carry this label, at most `limit`.
+///
+/// # Errors
+/// The engine's own.
+pub async fn chats_of_label(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    label_id: &str,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("chat_labels/chats_of_label"))
+        .bind(instance.0).bind(label_id).bind(limit).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
 }

@@ -18,6 +18,9 @@ use crate::macros::{on, row, sql};
 const BUCKET_PAIRS: u64 = 64;
 const PAIR_BYTES: usize = 64;
 
+/// An index MAC and its new value MAC; `None` removes it.
+type Edit<'a> = (&'a [u8; 32], Option<&'a [u8; 32]>);
+
 /// A collection's stored version.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -36,7 +39,11 @@ row! {
     }
 }
 
-async fn row(conn: Conn<'_>, instance: InstanceKey, name: &str) -> Result<Option<CollectionRow>, Error> {
+async fn row(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    name: &str,
+) -> Result<Option<CollectionRow>, Error> {
     Ok(on!(conn, c => sqlx::query_as(sql!("collections/find"))
         .bind(instance.0).bind(name).fetch_optional(c).await)?)
 }
@@ -88,7 +95,10 @@ pub async fn find_macs(
     };
     let mut wanted: BTreeMap<i64, Vec<&[u8; 32]>> = BTreeMap::new();
     for mac in index_macs {
-        wanted.entry(bucket_of(mac, shape.bucket_bits)).or_default().push(mac);
+        wanted
+            .entry(bucket_of(mac, shape.bucket_bits))
+            .or_default()
+            .push(mac);
     }
     let mut found = Vec::with_capacity(index_macs.len());
     for (bucket, macs) in wanted {
@@ -126,22 +136,28 @@ pub async fn apply_macs(
             .bind(instance.0).bind(name).execute(c).await.map(drop))?;
         (bits_for(puts as u64), 0)
     } else {
-        shape
-            .as_ref()
-            .map_or((0, 0), |s| (s.bucket_bits, u64::try_from(s.macs).unwrap_or_default()))
+        shape.as_ref().map_or((0, 0), |s| {
+            (s.bucket_bits, u64::try_from(s.macs).unwrap_or_default())
+        })
     };
 
-    let mut by_bucket: BTreeMap<i64, Vec<(&[u8; 32], Option<&[u8; 32]>)>> = BTreeMap::new();
+    let mut by_bucket: BTreeMap<i64, Vec<Edit<'_>>> = BTreeMap::new();
     for op in ops {
         match op {
             MacOp::Put(pairs) => {
                 for (index, value) in pairs.iter() {
-                    by_bucket.entry(bucket_of(index, bits)).or_default().push((index, Some(value)));
+                    by_bucket
+                        .entry(bucket_of(index, bits))
+                        .or_default()
+                        .push((index, Some(value)));
                 }
             }
             MacOp::Delete(macs) => {
                 for index in macs.iter() {
-                    by_bucket.entry(bucket_of(index, bits)).or_default().push((index, None));
+                    by_bucket
+                        .entry(bucket_of(index, bits))
+                        .or_default()
+                        .push((index, None));
                 }
             }
         }
@@ -191,11 +207,14 @@ async fn split(tx: &mut Tx, instance: InstanceKey, name: &str, count: u64) -> Re
     let mut by_bucket: BTreeMap<i64, Vec<MacPair>> = BTreeMap::new();
     for (bytes,) in rows {
         for pair in unpack(&bytes)? {
-            by_bucket.entry(bucket_of(&pair.0, bits)).or_default().push(pair);
+            by_bucket
+                .entry(bucket_of(&pair.0, bits))
+                .or_default()
+                .push(pair);
         }
     }
     for (bucket, mut pairs) in by_bucket {
-        pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        pairs.sort_unstable_by_key(|pair| pair.0);
         store_bucket(tx, instance, name, bucket, &pairs).await?;
     }
     Ok(bits)
@@ -247,10 +266,16 @@ fn unpack(bytes: &[u8]) -> Result<Vec<MacPair>, Error> {
 
 fn bits_for(count: u64) -> i32 {
     let buckets = (count / BUCKET_PAIRS).next_power_of_two();
-    i32::try_from(buckets.trailing_zeros()).unwrap_or_default().min(24)
+    i32::try_from(buckets.trailing_zeros())
+        .unwrap_or_default()
+        .min(24)
 }
 
 fn bucket_of(mac: &[u8; 32], bits: i32) -> i64 {
     let first = u32::from_be_bytes([mac[0], mac[1], mac[2], mac[3]]);
-    if bits == 0 { 0 } else { i64::from(first >> (32 - bits)) }
+    if bits == 0 {
+        0
+    } else {
+        i64::from(first >> (32 - bits))
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -20,7 +20,10 @@ pub struct Db(Pools);
 #[derive(Debug, Clone)]
 enum Pools {
     /// SQLite has one writer; readers see the last commit beside it (WAL).
-    Sqlite { write: SqlitePool, read: SqlitePool },
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
     Postgres(PgPool),
 }
 
@@ -76,10 +79,11 @@ impl Tx {
     /// # Errors
     /// The database's own; nothing was written then.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(match self.0 {
+        match self.0 {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +136,9 @@ impl Db {
             .acquire_timeout(Duration::from_secs(60))
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone())
+            // A first sync writes two trees in another order than they lie in: with
+            // SQLite's usual 2 MiB most pages would be read back again.
+            .connect_with(options.clone().pragma("cache_size", "-16384"))
             .await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)

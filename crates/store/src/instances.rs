@@ -52,7 +52,9 @@ impl Instance {
     /// # Errors
     /// [`Error::Corrupt`] for a word this program never writes.
     pub fn state(&self) -> Result<State, Error> {
-        self.state.parse().map_err(|_| Error::Corrupt("instances.state"))
+        self.state
+            .parse()
+            .map_err(|_| Error::Corrupt("instances.state"))
     }
 
     /// What pairing told.
@@ -122,8 +124,10 @@ pub async fn find_by_name(
     account: &AccountId,
     name: &str,
 ) -> Result<Option<Instance>, Error> {
-    Ok(on!(conn, c => sqlx::query_as(sql!("instances/find_by_name"))
-        .bind(account.as_str()).bind(name).fetch_optional(c).await)?)
+    Ok(
+        on!(conn, c => sqlx::query_as(sql!("instances/find_by_name"))
+        .bind(account.as_str()).bind(name).fetch_optional(c).await)?,
+    )
 }
 
 /// One instance.

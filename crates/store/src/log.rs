@@ -1,7 +1,7 @@
 //! The log: one row a fact, appended and never changed.
 
-use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::clock::Timestamp;
+use labelwire_domain::ids::InstanceKey;
 
 use crate::db::{Conn, Tx};
 use crate::error::Error;
@@ -65,7 +65,9 @@ pub async fn append(
     seen_at: Timestamp,
     entries: &[NewEntry],
 ) -> Result<Option<i64>, Error> {
-    let Ok(count) = i64::try_from(entries.len()) else { return Ok(None) };
+    let Ok(count) = i64::try_from(entries.len()) else {
+        return Ok(None);
+    };
     if count == 0 {
         return Ok(None);
     }

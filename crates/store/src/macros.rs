@@ -22,11 +22,21 @@ macro_rules! on {
     ($conn:expr, $c:ident, $sql:ident = $name:literal => $body:expr) => {
         match $conn {
             $crate::db::Conn::Sqlite($c) => {
-                let $sql = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $name, ".sqlite.sql"));
+                let $sql = include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/sql/",
+                    $name,
+                    ".sqlite.sql"
+                ));
                 $body
             }
             $crate::db::Conn::Postgres($c) => {
-                let $sql = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $name, ".postgres.sql"));
+                let $sql = include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/sql/",
+                    $name,
+                    ".postgres.sql"
+                ));
                 $body
             }
         }

@@ -1,7 +1,7 @@
 //! Tables, brought up to date at start.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::db::{Conn, Db};
 use crate::error::Error;
@@ -10,7 +10,11 @@ use crate::macros::on;
 /// `(version, name, SQLite's text, PostgreSQL's text)`; numbered, never edited
 /// once released.
 const STEPS: &[(i64, &str, &str, &str)] = &[
-    both(1, "instances", include_str!("../migrations/0001_instances.sql")),
+    both(
+        1,
+        "instances",
+        include_str!("../migrations/0001_instances.sql"),
+    ),
     both(2, "mirror", include_str!("../migrations/0002_mirror.sql")),
     both(3, "log", include_str!("../migrations/0003_log.sql")),
     (
@@ -19,7 +23,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0004_log_append_only.sqlite.sql"),
         include_str!("../migrations/0004_log_append_only.postgres.sql"),
     ),
-    both(5, "protocol", include_str!("../migrations/0005_protocol.sql")),
+    both(
+        5,
+        "protocol",
+        include_str!("../migrations/0005_protocol.sql"),
+    ),
 ];
 
 const fn both(

@@ -348,6 +348,8 @@ fn end_of(prefix: &str) -> String {
     end
 }
 
+/// PostgreSQL's text for it ends in `OFFSET 0`, so that the index is asked for each
+/// key: on a table not analysed yet the planner would compare every row with every key.
 fn keys_json(keys: &[&str]) -> Result<String, Error> {
     serde_json::to_string(keys).map_err(encode_error)
 }

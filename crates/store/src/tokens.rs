@@ -41,5 +41,7 @@ pub async fn insert(
 /// # Errors
 /// The engine's own.
 pub async fn find(conn: Conn<'_>, hash: TokenHash) -> Result<Option<Grant>, Error> {
-    Ok(on!(conn, c => sqlx::query_as(sql!("tokens/find")).bind(&hash.0[..]).fetch_optional(c).await)?)
+    Ok(
+        on!(conn, c => sqlx::query_as(sql!("tokens/find")).bind(&hash.0[..]).fetch_optional(c).await)?,
+    )
 }

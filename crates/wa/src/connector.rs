@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, oneshot};
 use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
+use whatsapp_rust::wacore::store::traits::DeviceStore as _;
 
 use crate::backend::{RegularOverlay, SqlBackend};
 use crate::events::{Forward, Queue};
@@ -57,11 +58,18 @@ impl WaConnector {
         Self(options)
     }
 
-    async fn bot(
+    fn backend(
         &self,
-        backend: Arc<SqlBackend>,
-        forward: Forward,
-    ) -> Result<Bot, PhoneError> {
+        instance: InstanceKey,
+        events: EventSink,
+    ) -> (Arc<RegularOverlay>, Arc<SqlBackend>) {
+        let overlay = Arc::new(RegularOverlay::new(Arc::new(Queue(events))));
+        let clock = Arc::clone(&self.0.clock);
+        let backend = SqlBackend::new(self.0.db.clone(), instance, clock, Arc::clone(&overlay));
+        (overlay, Arc::new(backend))
+    }
+
+    async fn bot(&self, backend: Arc<SqlBackend>, forward: Forward) -> Result<Bot, PhoneError> {
         let builder = Bot::builder()
             .with_backend_arc(backend)
             .with_runtime(TokioRuntime)
@@ -73,7 +81,9 @@ impl WaConnector {
         #[cfg(not(feature = "simulator"))]
         let builder = match &self.0.endpoint {
             Endpoint::WhatsApp => builder
-                .with_transport_factory(whatsapp_rust::transport::TokioWebSocketTransportFactory::new())
+                .with_transport_factory(
+                    whatsapp_rust::transport::TokioWebSocketTransportFactory::new(),
+                )
                 .with_http_client(whatsapp_rust::http::UreqHttpClient::new()),
         };
         #[cfg(feature = "simulator")]
@@ -84,7 +94,10 @@ impl WaConnector {
                 // The simulator takes any; the real one's is read from the web.
                 .with_version((2, 3000, 1)),
         };
-        builder.build().await.map_err(|e| PhoneError::Refused(format!("the client did not start: {e}")))
+        builder
+            .build()
+            .await
+            .map_err(|e| PhoneError::Refused(format!("the client did not start: {e}")))
     }
 }
 
@@ -95,19 +108,26 @@ impl Connector for WaConnector {
         instance: InstanceKey,
         events: EventSink,
     ) -> Result<Arc<dyn Phone>, PhoneError> {
-        let overlay = Arc::new(RegularOverlay::new(Arc::new(Queue(events.clone()))));
-        let backend = Arc::new(SqlBackend::new(
-            self.0.db.clone(),
-            instance,
-            Arc::clone(&self.0.clock),
-            Arc::clone(&overlay),
-        ));
-        let forward = Forward { overlay: Arc::clone(&overlay), events: events.clone() };
+        let (overlay, backend) = self.backend(instance, events.clone());
+        let forward = Forward {
+            overlay: Arc::clone(&overlay),
+            events: events.clone(),
+        };
         let bot = self.bot(backend, forward).await?;
         let client = bot.client();
         let (stop, stopped) = oneshot::channel();
         self.0.tasks.spawn(hold(bot.spawn(), stopped, events));
-        Ok(Arc::new(WaPhone { client, overlay, stop: Mutex::new(Some(stop)) }))
+        Ok(Arc::new(WaPhone {
+            client,
+            overlay,
+            stop: Mutex::new(Some(stop)),
+        }))
+    }
+
+    async fn is_paired(&self, instance: InstanceKey) -> bool {
+        let (nobody, _) = tokio::sync::mpsc::unbounded_channel();
+        let (_, backend) = self.backend(instance, nobody);
+        matches!(backend.load().await, Ok(Some(device)) if device.pn.is_some())
     }
 }
 

@@ -75,7 +75,9 @@ fn standing(event: &Event) -> Option<PhoneEvent> {
             PhoneEvent::LoggedOut(format!("WhatsApp removed this device ({:?})", out.reason))
         }
         Event::StreamReplaced(_) => PhoneEvent::Stopped {
-            reason: "another client took over this device's connection; connect again to take it back".into(),
+            reason:
+                "another client took over this device's connection; connect again to take it back"
+                    .into(),
             again: false,
         },
         Event::ClientOutdated(_) => PhoneEvent::Stopped {

@@ -5,9 +5,9 @@
 
 use std::net::IpAddr;
 
-use whatsapp_rust::anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
 use labelwire_app::phone::PhoneError;
+use whatsapp_rust::anyhow::{Result, anyhow, bail};
 use whatsapp_rust::http::{HttpClient, HttpRequest, HttpResponse, UreqHttpClient};
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 
@@ -49,8 +49,10 @@ impl Http {
     }
 
     fn redirect(&self, request: &mut HttpRequest) -> Result<()> {
-        let (_, rest) =
-            request.url.split_once("://").ok_or_else(|| anyhow!("a URL without a scheme"))?;
+        let (_, rest) = request
+            .url
+            .split_once("://")
+            .ok_or_else(|| anyhow!("a URL without a scheme"))?;
         let Some(path) = rest.find('/').map(|at| &rest[at..]) else {
             bail!("a URL without a path");
         };

@@ -25,7 +25,10 @@ pub(crate) struct WaPhone {
 impl WaPhone {
     async fn sync_regular(&self, full_sync: bool) {
         self.client
-            .process_sync_task(MajorSyncTask::AppStateSync { name: WAPatchName::Regular, full_sync })
+            .process_sync_task(MajorSyncTask::AppStateSync {
+                name: WAPatchName::Regular,
+                full_sync,
+            })
             .await;
     }
 }

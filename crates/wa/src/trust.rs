@@ -20,7 +20,8 @@ const REFUSAL: &str = "this build believes forged server certificates and must n
 /// # Errors
 /// What to do, where the chain was believed or could not be made.
 pub fn prove_chain_is_checked() -> Result<(), String> {
-    let (chain, server) = forged_chain().map_err(|e| format!("no certificate could be made to test with: {e}"))?;
+    let (chain, server) =
+        forged_chain().map_err(|e| format!("no certificate could be made to test with: {e}"))?;
     match HandshakeUtils::verify_server_cert(&chain, &server) {
         Ok(_) => Err(REFUSAL.to_owned()),
         Err(_) => Ok(()),
@@ -41,16 +42,21 @@ fn forged_chain() -> Result<(Vec<u8>, [u8; 32]), Box<dyn std::error::Error>> {
             not_after: Some(4_000_000_000),
         }
         .encode_to_vec();
-        issuer.calculate_signature(&details, &mut rng).map(|signature| NoiseCertificate {
-            details: Some(details),
-            signature: Some(signature.to_vec()),
-        })
+        issuer
+            .calculate_signature(&details, &mut rng)
+            .map(|signature| NoiseCertificate {
+                details: Some(details),
+                signature: Some(signature.to_vec()),
+            })
     };
     let chain = CertChain {
         intermediate: MessageField::some(signed(&root, &intermediate, 1)?),
         leaf: MessageField::some(signed(&intermediate, &server, 2)?),
     };
-    Ok((chain.encode_to_vec(), server.public_key.public_key_bytes().try_into()?))
+    Ok((
+        chain.encode_to_vec(),
+        server.public_key.public_key_bytes().try_into()?,
+    ))
 }
 
 #[cfg(test)]

@@ -65,7 +65,10 @@ impl Actor {
     pub(super) async fn run(mut self) {
         let tasks = self.parts.tasks.clone();
         loop {
-            let idle_at = self.batcher.is_pending().then(|| self.last_step + PENDING_PATIENCE);
+            let idle_at = self
+                .batcher
+                .is_pending()
+                .then(|| self.last_step + PENDING_PATIENCE);
             tokio::select! {
                 biased;
                 () = tasks.stopping() => break,
@@ -109,10 +112,19 @@ impl Actor {
             return Ok(());
         }
         self.restart = None;
-        self.load().await.map_err(|e| PhoneError::Refused(e.to_string()))?;
+        self.load()
+            .await
+            .map_err(|e| PhoneError::Refused(e.to_string()))?;
         let (events_in, events) = mpsc::unbounded_channel();
-        let phone = self.parts.connector.start(self.handle.key, events_in.clone()).await?;
-        let line = Line { phone, events: events_in };
+        let phone = self
+            .parts
+            .connector
+            .start(self.handle.key, events_in.clone())
+            .await?;
+        let line = Line {
+            phone,
+            events: events_in,
+        };
         self.set_line(Some(line.clone()));
         self.client = Some(Client { line, events });
         self.set_state(State::Connecting, "").await;
@@ -138,7 +150,8 @@ impl Actor {
         self.shut().await;
         if forget {
             self.forget().await?;
-            self.set_state(State::LoggedOut, "logged out by the API").await;
+            self.set_state(State::LoggedOut, "logged out by the API")
+                .await;
         } else {
             self.set_state(State::Disconnected, "").await;
         }
@@ -156,7 +169,9 @@ impl Actor {
     async fn shut(&mut self) {
         self.restart = None;
         self.set_line(None);
-        let Some(mut client) = self.client.take() else { return };
+        let Some(mut client) = self.client.take() else {
+            return;
+        };
         client.line.phone.shutdown().await;
         client.events.close();
         let mut left = Vec::new();
@@ -214,7 +229,8 @@ impl Actor {
                 self.handle.status.send_modify(|s| s.qr = Some(code));
             }
             PhoneEvent::QrExhausted => {
-                self.client_gone("no QR code was scanned in time; connect again", false).await;
+                self.client_gone("no QR code was scanned in time; connect again", false)
+                    .await;
             }
             PhoneEvent::Paired(profile) => {
                 if let Err(error) = self.paired(&profile).await {
@@ -262,7 +278,11 @@ impl Actor {
         ingest::paired(&mut tx, self.handle.key, profile).await?;
         let row = instances::find(tx.conn(), self.handle.key).await?;
         tx.commit().await?;
-        self.handle.journal.note(Applied { everything: true, labels: true, ..Applied::default() });
+        self.handle.journal.note(Applied {
+            everything: true,
+            labels: true,
+            ..Applied::default()
+        });
         if let Some(row) = row {
             self.handle.status.send_modify(|s| {
                 s.qr = None;
@@ -301,7 +321,9 @@ impl Actor {
 
     /// Commits what is ready: mirror, history, version and MACs as one.
     async fn flush(&mut self, line: Option<&Line>) {
-        let Some(last) = self.ready.last() else { return };
+        let Some(last) = self.ready.last() else {
+            return;
+        };
         let (through, version) = (last.through, last.version.number);
         let replays = self.ready.iter().filter(|b| b.complete).count() as u64;
         let replay_last = self.ready.iter().rposition(|b| b.complete);
@@ -314,7 +336,9 @@ impl Actor {
                 self.replays += replays;
                 if replays > 0 {
                     self.needs_snapshot = false;
-                    self.handle.status.send_if_modified(|s| !std::mem::replace(&mut s.synced, true));
+                    self.handle
+                        .status
+                        .send_if_modified(|s| !std::mem::replace(&mut s.synced, true));
                 }
                 self.handle.journal.note(applied);
                 if let Some(line) = line {
@@ -394,7 +418,11 @@ impl Actor {
     }
 
     fn set_line(&self, line: Option<Line>) {
-        *self.handle.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+        *self
+            .handle
+            .line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = line;
     }
 
     /// Asks for a snapshot, once, with growing pauses where they do not help.

@@ -50,7 +50,10 @@ pub(crate) enum Ask {
     /// Run a client, if none runs; answer with it.
     Start(oneshot::Sender<Result<(), PhoneError>>),
     /// Stop the client. With `forget`, the pairing is void afterwards.
-    Stop { forget: bool, done: oneshot::Sender<Result<(), Error>> },
+    Stop {
+        forget: bool,
+        done: oneshot::Sender<Result<(), Error>>,
+    },
     /// Stop the client and end the actor.
     End(oneshot::Sender<()>),
 }
@@ -169,8 +172,13 @@ impl Handle {
     /// # Errors
     /// [`Error::Phone`], [`Error::NotConnected`] where no client runs.
     pub async fn request_pair_code(&self, number: &str) -> Result<String, Error> {
-        let line = self.line().ok_or_else(|| Error::NotConnected(self.name.clone()))?;
-        line.phone.request_pair_code(number).await.map_err(|e| self.phone_error(&e))
+        let line = self
+            .line()
+            .ok_or_else(|| Error::NotConnected(self.name.clone()))?;
+        line.phone
+            .request_pair_code(number)
+            .await
+            .map_err(|e| self.phone_error(&e))
     }
 
     /// Puts a label on a chat or takes it off, on WhatsApp. Returns when WhatsApp
@@ -218,13 +226,14 @@ impl Handle {
         line.phone.sync().await;
         let before = self.settle_quietly(&line).await?;
         let now = self.clock.now();
-        if !before.needs_snapshot
-            && last.is_some_and(|at| now.0 - at.0 < REPLAY_FRESH_MICROS)
-        {
+        if !before.needs_snapshot && last.is_some_and(|at| now.0 - at.0 < REPLAY_FRESH_MICROS) {
             return Ok(());
         }
         for attempt in 0..4u32 {
-            line.phone.replay().await.map_err(|e| self.phone_error(&e))?;
+            line.phone
+                .replay()
+                .await
+                .map_err(|e| self.phone_error(&e))?;
             let after = self.settle_quietly(&line).await?;
             if after.replays > before.replays || (after.version == 0 && !after.needs_snapshot) {
                 *last = Some(self.clock.now());
@@ -232,7 +241,9 @@ impl Handle {
             }
             tokio::time::sleep(Duration::from_millis(250) * 2u32.pow(attempt)).await;
         }
-        Err(Error::Phone("no snapshot of the labels could be read".into()))
+        Err(Error::Phone(
+            "no snapshot of the labels could be read".into(),
+        ))
     }
 
     /// Replays the collection if that is what the mirror waits for.
@@ -266,12 +277,18 @@ impl Handle {
 
     async fn settle_quietly(&self, line: &Line) -> Result<Settled, Error> {
         let (done, wait) = oneshot::channel();
-        line.events.send(PhoneEvent::Barrier(done)).map_err(|_| Error::Stopping)?;
-        wait.await.map_err(|_| Error::NotConnected(self.name.clone()))
+        line.events
+            .send(PhoneEvent::Barrier(done))
+            .map_err(|_| Error::Stopping)?;
+        wait.await
+            .map_err(|_| Error::NotConnected(self.name.clone()))
     }
 
     pub(super) fn line(&self) -> Option<Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn connected_line(&self) -> Result<Line, Error> {
@@ -279,6 +296,14 @@ impl Handle {
             Some(line) if self.status.borrow().state == State::Connected => Ok(line),
             _ => Err(Error::NotConnected(self.name.clone())),
         }
+    }
+
+    /// Refuses while WhatsApp cannot be reached: nothing is recorded as done then.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`].
+    pub fn require_connected(&self) -> Result<(), Error> {
+        self.connected_line().map(drop)
     }
 
     async fn ask(&self, ask: Ask) -> Result<(), Error> {

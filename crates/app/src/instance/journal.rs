@@ -31,7 +31,7 @@ pub enum Seen {
     Current,
     /// These chats.
     Chats(BTreeSet<String>),
-    /// Too much, or a label: everything shown may differ.
+    /// Too much to name: everything shown may differ.
     Stale,
 }
 
@@ -47,7 +47,7 @@ impl Journal {
         if applied.labels {
             inner.labels = now;
         }
-        if applied.labels || applied.everything {
+        if applied.everything {
             inner.rebuilt = now;
             inner.recent.clear();
             inner.chats = 0;
@@ -103,7 +103,10 @@ mod tests {
     use super::*;
 
     fn chats(names: &[&str]) -> Applied {
-        Applied { chats: names.iter().map(|n| (*n).to_owned()).collect(), ..Applied::default() }
+        Applied {
+            chats: names.iter().map(|n| (*n).to_owned()).collect(),
+            ..Applied::default()
+        }
     }
 
     #[test]
@@ -116,10 +119,16 @@ mod tests {
             journal.since(1),
             (2, Seen::Chats(["a", "b"].map(str::to_owned).into()))
         );
-        journal.note(Applied { labels: true, ..Applied::default() });
+        journal.note(Applied {
+            everything: true,
+            ..Applied::default()
+        });
         assert_eq!(journal.since(2), (3, Seen::Stale));
         journal.note(chats(&["c"]));
-        assert_eq!(journal.since(3), (4, Seen::Chats(["c"].map(str::to_owned).into())));
+        assert_eq!(
+            journal.since(3),
+            (4, Seen::Chats(["c"].map(str::to_owned).into()))
+        );
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod actor;
 mod handle;
 mod journal;
 
-pub use handle::{Handle, Status};
 pub(crate) use handle::Parts;
+pub use handle::{Handle, Status};
 pub use journal::{Journal, Seen};

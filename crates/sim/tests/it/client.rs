@@ -410,5 +410,8 @@ pub(crate) async fn linked(server: &Server, phone: &str) -> (Companion, u16) {
     let companion = Companion::start(server).await;
     let device = companion.link(server, phone, true).await;
     companion.mirrors(server.world(), phone).await;
+    // It waits for the first sync to be over, not only for its last event: a
+    // notification before that would be skipped.
+    companion.catch_up().await;
     (companion, device)
 }

@@ -1,2 +1,3 @@
-DELETE FROM chat_labels
-WHERE instance = $1 AND (label_id, chat_jid) IN (SELECT r.value ->> 0, r.value ->> 1 FROM json_array_elements($2::json) AS r (value))
+DELETE FROM chat_labels d
+USING json_array_elements($2::json) AS r (value)
+WHERE d.instance = $1 AND d.label_id = r.value ->> 0 AND d.chat_jid = r.value ->> 1

@@ -1,3 +1,7 @@
 SELECT c.label_id, c.chat_jid, c.labeled, c.changed_at
 FROM json_array_elements($2::json) AS r (value)
-JOIN chat_labels c ON c.instance = $1 AND c.label_id = r.value ->> 0 AND c.chat_jid = r.value ->> 1
+CROSS JOIN LATERAL (
+    SELECT label_id, chat_jid, labeled, changed_at FROM chat_labels
+    WHERE instance = $1 AND label_id = r.value ->> 0 AND chat_jid = r.value ->> 1
+    OFFSET 0
+) c

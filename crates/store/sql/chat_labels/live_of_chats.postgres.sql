@@ -1,3 +1,7 @@
-SELECT chat, label_id FROM chat_labels
-WHERE instance = $1 AND labeled AND chat IN (SELECT json_array_elements_text($2::json))
-ORDER BY chat, label_id
+SELECT c.chat, c.label_id
+FROM json_array_elements_text($2::json) AS r (chat)
+CROSS JOIN LATERAL (
+    SELECT chat, label_id FROM chat_labels WHERE instance = $1 AND chat = r.chat AND labeled
+    OFFSET 0
+) c
+ORDER BY c.chat, c.label_id

@@ -13,6 +13,7 @@
 
 mod app_sync;
 mod device;
+mod known;
 mod msg_secret;
 mod overlay;
 mod protocol;
@@ -31,6 +32,8 @@ use whatsapp_rust::wacore::store::error::{Result, StoreError};
 
 pub use overlay::{RegularOverlay, StepSink};
 
+use known::KnownKeys;
+
 /// The collection that goes through the overlay.
 pub const REGULAR: &str = "regular";
 
@@ -43,6 +46,7 @@ pub struct SqlBackend {
     /// Held where a write depends on a read: PostgreSQL would let two such
     /// writes overtake each other. One process runs an instance, so this is enough.
     edit: Mutex<()>,
+    known: known::KnownKeys,
 }
 
 impl SqlBackend {
@@ -60,6 +64,7 @@ impl SqlBackend {
             clock,
             regular: overlay,
             edit: Mutex::new(()),
+            known: KnownKeys::default(),
         }
     }
 
@@ -69,7 +74,28 @@ impl SqlBackend {
         &self.regular
     }
 
+    /// Whether a key that begins so, or is so (`whole`), may be stored.
+    async fn may_have(&self, kind: Kind, prefix: &str, whole: bool) -> Result<bool> {
+        if !KnownKeys::covers(kind) {
+            return Ok(true);
+        }
+        if let Some(known) = self.known.may_have(kind, prefix, whole) {
+            return Ok(known);
+        }
+        // No write of this instance goes on while its keys are read and noted.
+        let _edit = self.edit.lock().await;
+        let mut reader = self.db.reader().await.map_err(failed)?;
+        let keys = rows::list_keys(reader.conn(), self.instance, kind)
+            .await
+            .map_err(failed)?;
+        self.known.load(kind, keys);
+        Ok(self.known.may_have(kind, prefix, whole).unwrap_or(true))
+    }
+
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Row>> {
+        if !self.may_have(kind, &storable(key), true).await? {
+            return Ok(None);
+        }
         let mut reader = self.db.reader().await.map_err(failed)?;
         rows::get(reader.conn(), self.instance, kind, &storable(key))
             .await
@@ -92,8 +118,9 @@ impl SqlBackend {
     }
 
     async fn put_at(&self, kind: Kind, key: &str, value: &[u8], at: Timestamp) -> Result<()> {
-        let mut tx = self.db.begin().await.map_err(failed)?;
         let key = storable(key);
+        let _edit = self.noting(kind, std::iter::once(&*key)).await;
+        let mut tx = self.db.begin().await.map_err(failed)?;
         rows::put(
             &mut tx,
             self.instance,
@@ -128,11 +155,26 @@ impl SqlBackend {
                 at: *at,
             })
             .collect();
+        let _edit = self.noting(kind, keys.iter().map(|k| &**k)).await;
         let mut tx = self.db.begin().await.map_err(failed)?;
         rows::put_many(&mut tx, self.instance, kind, &entries)
             .await
             .map_err(failed)?;
         tx.commit().await.map_err(failed)
+    }
+
+    /// Notes keys about to be stored; hold what it returns until they are.
+    async fn noting<'a>(
+        &self,
+        kind: Kind,
+        keys: impl Iterator<Item = &'a str>,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if !KnownKeys::covers(kind) {
+            return None;
+        }
+        let edit = self.edit.lock().await;
+        self.known.add(kind, keys);
+        Some(edit)
     }
 
     async fn delete(&self, kind: Kind, key: &str) -> Result<()> {

@@ -16,6 +16,9 @@ use super::{
     to_json, to_secs,
 };
 
+/// Mappings copied at once: a history sync brings 100,000.
+const CHUNK: usize = 5_000;
+
 fn to_mapping(entry: &LidPnMappingEntry) -> Mapping {
     Mapping {
         lid: storable(&entry.lid).into_owned(),
@@ -41,12 +44,17 @@ impl SqlBackend {
         if entries.is_empty() {
             return Ok(());
         }
-        let mappings: Vec<Mapping> = entries.iter().map(to_mapping).collect();
         let _edit = self.edit.lock().await;
         let mut tx = self.db.begin().await.map_err(failed)?;
-        let news = lid_map::put_many(&mut tx, self.instance, &mappings)
-            .await
-            .map_err(failed)?;
+        let mut news = Vec::new();
+        for chunk in entries.chunks(CHUNK) {
+            let mappings: Vec<Mapping> = chunk.iter().map(to_mapping).collect();
+            news.extend(
+                lid_map::put_many(&mut tx, self.instance, &mappings)
+                    .await
+                    .map_err(failed)?,
+            );
+        }
         tx.commit().await.map_err(failed)?;
         if !news.is_empty() {
             self.regular.lids_learned(news);

@@ -64,11 +64,14 @@ impl SignalStore for SqlBackend {
     }
 
     async fn has_signal_state_for_user(&self, user: &str) -> Result<bool> {
-        let mut reader = self.db.reader().await.map_err(failed)?;
         // An address is `user@server` or `user:device@server`.
         for prefix in [format!("{user}@"), format!("{user}:")] {
             let prefix = super::storable(&prefix);
             for kind in [Kind::Session, Kind::Identity] {
+                if !self.may_have(kind, &prefix, false).await? {
+                    continue;
+                }
+                let mut reader = self.db.reader().await.map_err(failed)?;
                 if rows::has_prefix(reader.conn(), self.instance, kind, &prefix)
                     .await
                     .map_err(failed)?

@@ -96,21 +96,38 @@ impl Town {
             None => app.create_account("main").await.unwrap().0,
         };
         app.resume_all().await.unwrap();
-        Gateway { app, db, caller: Caller { account, instance: None }, tasks }
+        Gateway {
+            app,
+            db,
+            caller: Caller {
+                account,
+                instance: None,
+            },
+            tasks,
+        }
     }
 
     /// Starts a gateway, makes the instance, scans its QR code and waits for the labels.
     pub(super) async fn paired(&self, snapshot: bool) -> Gateway {
         let gateway = self.gateway().await;
-        gateway.app.create_instance(&gateway.caller, INSTANCE, None).await.unwrap();
+        gateway
+            .app
+            .create_instance(&gateway.caller, INSTANCE, None)
+            .await
+            .unwrap();
         self.pair(&gateway, snapshot).await;
         gateway
     }
 
     pub(super) async fn pair(&self, gateway: &Gateway, snapshot: bool) {
-        let connecting =
-            gateway.app.connect_instance(&gateway.caller, INSTANCE, None).await.unwrap();
-        let Connecting::Qr(code) = connecting else { panic!("{connecting:?}") };
+        let connecting = gateway
+            .app
+            .connect_instance(&gateway.caller, INSTANCE, None)
+            .await
+            .unwrap();
+        let Connecting::Qr(code) = connecting else {
+            panic!("{connecting:?}")
+        };
         self.world().scan(PHONE, &code, snapshot).await.unwrap();
         gateway.connected().await;
         let status = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
@@ -129,7 +146,10 @@ impl Town {
             .associations
             .iter()
             .map(|a| {
-                let chat = numbers.get(a.chat_jid.as_str()).copied().unwrap_or(&a.chat_jid);
+                let chat = numbers
+                    .get(a.chat_jid.as_str())
+                    .copied()
+                    .unwrap_or(&a.chat_jid);
                 (chat.to_owned(), a.label_id.clone())
             })
             .collect()
@@ -188,7 +208,10 @@ impl Gateway {
         let handle = self.app.instance(&self.caller, INSTANCE).unwrap();
         let mut status = handle.watch();
         let connected = status.wait_for(|s| s.state == State::Connected);
-        tokio::time::timeout(Duration::from_secs(30), connected).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), connected)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     pub(super) async fn mirror(&self) -> Pairs {
@@ -210,7 +233,9 @@ impl Gateway {
             .flat_map(|line| {
                 let mut words = line.split(' ');
                 let chat = words.next().unwrap().to_owned();
-                words.map(move |label| (chat.clone(), label.to_owned())).collect::<Vec<_>>()
+                words
+                    .map(move |label| (chat.clone(), label.to_owned()))
+                    .collect::<Vec<_>>()
             })
             .collect();
         assert_eq!(pairs.len() as u64, answer.list.rows);
@@ -236,7 +261,11 @@ impl Gateway {
     /// Drops the gateway as a crash would, as far as one process allows: nothing
     /// is flushed by us.
     pub(super) fn state(&self) -> State {
-        self.app.instance(&self.caller, INSTANCE).unwrap().status().state
+        self.app
+            .instance(&self.caller, INSTANCE)
+            .unwrap()
+            .status()
+            .state
     }
 }
 

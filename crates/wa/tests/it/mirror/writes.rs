@@ -14,67 +14,97 @@ const SOON: Duration = Duration::from_secs(10);
 const CHAT: &str = "5511888888888@s.whatsapp.net";
 
 async fn put(gateway: &Gateway, label: &str, on: bool) -> Result<String, Error> {
-    gateway.app.set_chat_label(&gateway.caller, INSTANCE, label, "+55 11 88888-8888", on).await
+    gateway
+        .app
+        .set_chat_label(&gateway.caller, INSTANCE, label, "+55 11 88888-8888", on)
+        .await
 }
 
 fn on_phone(town: &Town) -> bool {
     town.truth().contains(&(CHAT.to_owned(), "1".to_owned()))
 }
 
-both!(a_write_is_on_the_phone_and_in_the_mirror_when_it_answers, async |db: TestDb| {
-    let town = Town::new(db, 20, 3, 30).await;
-    let gateway = town.paired(true).await;
-    put(&gateway, "1", true).await.unwrap();
-    assert!(on_phone(&town));
-    assert_eq!(gateway.mirror().await, town.truth());
-    put(&gateway, "1", false).await.unwrap();
-    assert!(!on_phone(&town));
-    assert_eq!(gateway.mirror().await, town.truth());
+both!(
+    a_write_is_on_the_phone_and_in_the_mirror_when_it_answers,
+    async |db: TestDb| {
+        let town = Town::new(db, 20, 3, 30).await;
+        let gateway = town.paired(true).await;
+        put(&gateway, "1", true).await.unwrap();
+        assert!(on_phone(&town));
+        assert_eq!(gateway.mirror().await, town.truth());
+        put(&gateway, "1", false).await.unwrap();
+        assert!(!on_phone(&town));
+        assert_eq!(gateway.mirror().await, town.truth());
 
-    // History knows who asked, and our own echo made no second row.
-    let key = gateway.app.instance(&gateway.caller, INSTANCE).unwrap().key;
-    let mut reader = gateway.db.reader().await.unwrap();
-    let history = log::page_after(reader.conn(), key, 0, 1_000).await.unwrap();
-    let rows: Vec<_> = history
-        .iter()
-        .filter(|e| e.kind.starts_with("chat."))
-        .map(|e| (e.kind.as_str(), e.origin.as_str(), e.actor.is_some()))
-        .collect();
-    assert_eq!(rows, [("chat.labeled", "api", true), ("chat.unlabeled", "api", true)]);
-    drop(reader);
-    gateway.stop().await;
-    town.sim.stop().await;
-    town.db.remove().await.unwrap();
-});
+        // History knows who asked, and our own echo made no second row.
+        let key = gateway.app.instance(&gateway.caller, INSTANCE).unwrap().key;
+        let mut reader = gateway.db.reader().await.unwrap();
+        let history = log::page_after(reader.conn(), key, 0, 1_000).await.unwrap();
+        let rows: Vec<_> = history
+            .iter()
+            .filter(|e| e.kind.starts_with("chat."))
+            .map(|e| (e.kind.as_str(), e.origin.as_str(), e.actor.is_some()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("chat.labeled", "api", true),
+                ("chat.unlabeled", "api", true)
+            ]
+        );
+        drop(reader);
+        gateway.stop().await;
+        town.sim.stop().await;
+        town.db.remove().await.unwrap();
+    }
+);
 
-both!(a_conflict_with_a_change_not_yet_seen_is_absorbed, async |db: TestDb| {
-    let town = Town::new(db, 20, 3, 30).await;
-    let gateway = town.paired(true).await;
-    town.agrees(&gateway, SOON).await;
-    town.world()
-        .with_account(PHONE, |a| a.faults.add(Fault::new(FaultKind::WithholdServerSync).times(1)))
-        .unwrap();
-    town.change(vec![labelwire_sim::labels::chat("2", CHAT, true, 1)]);
-    put(&gateway, "1", true).await.unwrap();
-    assert!(on_phone(&town));
-    assert_eq!(gateway.mirror().await, town.truth());
-    gateway.stop().await;
-    town.sim.stop().await;
-    town.db.remove().await.unwrap();
-});
+both!(
+    a_conflict_with_a_change_not_yet_seen_is_absorbed,
+    async |db: TestDb| {
+        let town = Town::new(db, 20, 3, 30).await;
+        let gateway = town.paired(true).await;
+        town.agrees(&gateway, SOON).await;
+        town.world()
+            .with_account(PHONE, |a| {
+                a.faults
+                    .add(Fault::new(FaultKind::WithholdServerSync).times(1))
+            })
+            .unwrap();
+        town.change(vec![labelwire_sim::labels::chat("2", CHAT, true, 1)]);
+        put(&gateway, "1", true).await.unwrap();
+        assert!(on_phone(&town));
+        assert_eq!(gateway.mirror().await, town.truth());
+        gateway.stop().await;
+        town.sim.stop().await;
+        town.db.remove().await.unwrap();
+    }
+);
 
-both!(a_write_refused_by_whatsapp_is_no_success, async |db: TestDb| {
-    let town = Town::new(db, 20, 3, 30).await;
-    let gateway = town.paired(true).await;
-    town.world()
-        .with_account(PHONE, |a| a.faults.add(Fault::new(FaultKind::Status).code(400).times(1)))
-        .unwrap();
-    assert!(matches!(put(&gateway, "1", true).await, Err(Error::Phone(_))));
-    assert!(!on_phone(&town));
-    assert!(matches!(put(&gateway, "4711", true).await, Err(Error::LabelNotFound(_))));
-    put(&gateway, "1", true).await.unwrap();
-    assert_eq!(gateway.mirror().await, town.truth());
-    gateway.stop().await;
-    town.sim.stop().await;
-    town.db.remove().await.unwrap();
-});
+both!(
+    a_write_refused_by_whatsapp_is_no_success,
+    async |db: TestDb| {
+        let town = Town::new(db, 20, 3, 30).await;
+        let gateway = town.paired(true).await;
+        town.world()
+            .with_account(PHONE, |a| {
+                a.faults
+                    .add(Fault::new(FaultKind::Status).code(400).times(1))
+            })
+            .unwrap();
+        assert!(matches!(
+            put(&gateway, "1", true).await,
+            Err(Error::Phone(_))
+        ));
+        assert!(!on_phone(&town));
+        assert!(matches!(
+            put(&gateway, "4711", true).await,
+            Err(Error::LabelNotFound(_))
+        ));
+        put(&gateway, "1", true).await.unwrap();
+        assert_eq!(gateway.mirror().await, town.truth());
+        gateway.stop().await;
+        town.sim.stop().await;
+        town.db.remove().await.unwrap();
+    }
+);

@@ -1,4 +1,4 @@
 SELECT DISTINCT c.chat AS lid_jid, m.phone AS phone
 FROM chat_labels c
-JOIN lid_map m ON m.instance = c.instance AND m.lid || '@lid' = c.chat
+CROSS JOIN lid_map m ON m.instance = $1 AND m.lid = rtrim(c.chat, '@lid')
 WHERE c.instance = $1 AND c.chat LIKE '%@lid'

@@ -1,0 +1,27 @@
+//! What is asked: the native API and the dialects, over HTTP.
+//!
+//! ```text
+//!            ┌─ layers (panic, request id, log, deadline, URL length)
+//!  request ──┤
+//!            └─ router ──► native/ ─┐  caller, call, body, query      App
+//!                      └─► ryze/  ──┴─ (shared, dialect-free) ──► (use cases)
+//! ```
+//! A dialect knows its own words and never imports another. Nothing here sees
+//! the database or a WhatsApp library: every call is one use case of the app.
+
+mod body;
+mod call;
+mod caller;
+mod guard;
+mod layers;
+mod native;
+mod pieces;
+mod qr;
+mod query;
+mod refusal;
+mod router;
+mod ryze;
+mod serve;
+
+pub use router::{Config, router};
+pub use serve::serve;

@@ -1,0 +1,224 @@
+//! The one place where an error becomes this dialect's status and text.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use labelwire_app::{Error as AppError, Kind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::layers::Cause;
+use crate::refusal::Refusal;
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorView {
+    /// Always false.
+    success: bool,
+    error: MessageView,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorMessage)]
+pub(super) struct MessageView {
+    /// The documented text.
+    #[schema(value_type = String, example = "Instance not found")]
+    message: Cow<'static, str>,
+}
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(super) struct Error {
+    status: StatusCode,
+    message: Cow<'static, str>,
+    cause: Option<Arc<AppError>>,
+}
+
+impl Error {
+    /// An error of this status and text.
+    pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// A request that makes no sense.
+    pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The instance has no connection.
+    pub(super) fn not_connected() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Instance is not connected to WhatsApp",
+        )
+    }
+
+    /// The same failure under another text, where it is our own fault.
+    pub(super) fn named(mut self, message: &'static str) -> Self {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            self.message = message.into();
+        }
+        self
+    }
+
+    /// Its HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its JSON.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let view = ErrorView {
+            success: false,
+            error: MessageView {
+                message: self.message.clone(),
+            },
+        };
+        serde_json::to_vec(&view).unwrap_or_default()
+    }
+
+    fn ours(message: &'static str, status: StatusCode, cause: AppError) -> Self {
+        Self {
+            cause: Some(Arc::new(cause)),
+            ..Self::new(status, message)
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, json)], self.body()).into_response();
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
+        response
+    }
+}
+
+impl From<AppError> for Error {
+    fn from(error: AppError) -> Self {
+        let message = match &error {
+            AppError::InvalidToken | AppError::AccountTokenRequired => "Invalid token",
+            AppError::InstanceNotFound(_) => "Instance not found",
+            AppError::InstanceMismatch => "Instance token does not match the requested instance",
+            AppError::NameTaken(_) => "Instance name already exists",
+            AppError::NameInvalid => "Instance name is invalid",
+            AppError::TokenTaken => "Instance token already exists",
+            AppError::TokenInvalid => "Instance token is invalid",
+            AppError::InvalidChat(_) | AppError::InvalidNumber(_) => "Number is invalid",
+            AppError::LabelNotFound(_) => "Tag not found",
+            AppError::NotConnected(_) | AppError::NeverSynced(_) | AppError::Stopping => {
+                return Self::not_connected();
+            }
+            AppError::PairingTimeout => "Timed out waiting for a QR code",
+            AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
+            AppError::Phone(_) => "WhatsApp refused the request",
+            AppError::Store(_) => "Internal server error",
+        };
+        let status = match error.kind() {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Kind::Denied => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            // The text does not say why, so the log must.
+            Kind::Phone => return Self::ours(message, StatusCode::BAD_GATEWAY, error),
+            Kind::Internal => {
+                return Self::ours(message, StatusCode::INTERNAL_SERVER_ERROR, error);
+            }
+        };
+        Self::new(status, message)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::App(error) => error.into(),
+            Refusal::MissingToken => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "Missing token in header, Authorization header, or query parameter",
+            ),
+            Refusal::InstanceRequired => Self::bad("Instance name is required"),
+            Refusal::PathInvalid => Self::bad("Instance name is invalid"),
+            Refusal::Body(why) => Self::bad(format!("Invalid request body: {why}")),
+            Refusal::BodyTooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large")
+            }
+            Refusal::Query(name) => Self::bad(format!("Invalid query parameter: {name}")),
+            Refusal::NoRoute => Self::new(StatusCode::NOT_FOUND, "Route not found"),
+            Refusal::NoMethod => Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Refusal::UrlTooLong => Self::new(StatusCode::URI_TOO_LONG, "URL is too long"),
+            Refusal::Deadline => Self::new(StatusCode::GATEWAY_TIMEOUT, "Request timed out"),
+            Refusal::Panic => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_the_app_has_its_status_and_text() {
+        let shop = || "shop".to_owned();
+        let invalid_chat = labelwire_domain::chat::ChatJid::parse("bob").expect_err("no chat");
+        let said = [
+            AppError::InvalidToken,
+            AppError::AccountTokenRequired,
+            AppError::InstanceNotFound(shop()),
+            AppError::InstanceMismatch,
+            AppError::NameTaken(shop()),
+            AppError::NameInvalid,
+            AppError::TokenTaken,
+            AppError::TokenInvalid,
+            AppError::InvalidChat(invalid_chat),
+            AppError::InvalidNumber("12".to_owned()),
+            AppError::LabelNotFound("9".to_owned()),
+            AppError::NotConnected(shop()),
+            AppError::NeverSynced(shop()),
+            AppError::Stopping,
+            AppError::PairingTimeout,
+            AppError::RefreshTimeout,
+            AppError::Phone("fatal error 400".to_owned()),
+        ]
+        .map(|error| {
+            let error = Error::from(error);
+            format!("{} {}", error.status().as_u16(), error.message)
+        });
+        assert_eq!(
+            said,
+            [
+                "401 Invalid token",
+                "401 Invalid token",
+                "404 Instance not found",
+                "403 Instance token does not match the requested instance",
+                "409 Instance name already exists",
+                "400 Instance name is invalid",
+                "409 Instance token already exists",
+                "400 Instance token is invalid",
+                "400 Number is invalid",
+                "400 Number is invalid",
+                "404 Tag not found",
+                "503 Instance is not connected to WhatsApp",
+                "503 Instance is not connected to WhatsApp",
+                "503 Instance is not connected to WhatsApp",
+                "504 Timed out waiting for a QR code",
+                "504 Timed out syncing labels with WhatsApp",
+                "502 WhatsApp refused the request",
+            ]
+        );
+    }
+}

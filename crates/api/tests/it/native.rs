@@ -1,0 +1,97 @@
+//! The native API: golden calls and errors.
+
+use http_body_util::BodyExt as _;
+
+use crate::stage::{Stage, request};
+
+#[tokio::test]
+async fn a_chats_labels_are_shown() {
+    let (stage, token) = Stage::shop().await;
+    let said = stage
+        .talk(
+            &token,
+            &[
+                "GET /v1/instances/shop/chats/5511988887777@s.whatsapp.net/labels",
+                "GET /v1/instances/shop/chats/+55%2011%2098888-7777/labels",
+                "GET /v1/instances/shop/chats/551188887777/labels",
+                "GET /v1/instances/shop/chats/120363021033254949%40g.us/labels",
+                "GET /v1/instances/shop/chats/77777777777777@lid/labels",
+                "GET /v1/instances/shop/chats/4915100000000/labels",
+                "GET /v1/health",
+            ],
+        )
+        .await;
+    insta::assert_snapshot!("native", said);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn errors_are_problem_documents() {
+    let (stage, token) = Stage::shop().await;
+    let fresh = stage.instance("fresh").await;
+    let chat = "chats/5511988887777/labels";
+    let mut said = stage
+        .talk(
+            &token,
+            &[
+                "GET /v1/instances/shop/chats/bob/labels",
+                &format!("GET /v1/instances/fresh/{chat}"),
+                &format!("GET /v1/instances/nobody/{chat}"),
+                &format!("GET /v1/instances/%20/{chat}"),
+                &format!("GET /v1/instances//{chat}"),
+                &format!("GET /v1/instances/%FF/{chat}"),
+                &format!("POST /v1/instances/shop/{chat}"),
+                "GET /v1/nothing",
+            ],
+        )
+        .await;
+    said += &stage
+        .talk(&fresh, &[&format!("GET /v1/instances/fresh/{chat}")])
+        .await;
+    said += &stage
+        .talk("nonsense", &[&format!("GET /v1/instances/shop/{chat}")])
+        .await;
+    said += &stage
+        .talk(
+            "",
+            &[&format!("GET /v1/instances/shop/{chat}"), "GET /v1/health"],
+        )
+        .await;
+    insta::assert_snapshot!("problems", said);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_id_it_came_with() {
+    let stage = Stage::empty().await;
+    for (given, kept) in [("trace-1.2_x", true), ("no blanks", false), ("", false)] {
+        let mut request = request("GET", "/v1/instances/shop/chats/1/labels", "", None);
+        request
+            .headers_mut()
+            .insert("x-request-id", given.parse().expect("a value"));
+        let answer = stage.send(request).await;
+        let id = answer.headers()["x-request-id"]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        let bytes = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("whole")
+            .to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        assert_eq!(problem["request_id"], id);
+        assert_eq!(id == given, kept, "{id}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn the_native_document_names_every_call() {
+    let stage = Stage::empty().await;
+    let (status, document) = stage.get("/v1/openapi.json").await;
+    assert_eq!(status, 200);
+    insta::assert_json_snapshot!("openapi_native", document);
+    stage.close().await;
+}

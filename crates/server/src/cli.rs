@@ -1,0 +1,194 @@
+//! The command line. Every option may come from the environment instead.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A WhatsApp account's labels over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "labelwire", version, propagate_version = true)]
+#[command(
+    after_help = "Logs go to stderr; LABELWIRE_LOG sets what is logged (`warn`, `labelwire=debug`, …)."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the gateway on the real WhatsApp
+    #[command(long_about = "Runs the gateway on the real WhatsApp.\n\n\
+        The first start makes account `main` and prints its token, once. It makes instance\n\
+        `phone` and shows a QR code to scan: on the phone, Linked devices > Link a device.\n\
+        Later starts come back by themselves.\n\n\
+        SIGTERM or ctrl-C stops it in an orderly way, a second one at once.")]
+    Serve(Serve),
+    /// Manages accounts: who owns instances and holds a token
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Account(Account),
+    /// Asks a running gateway whether it answers; fails where it does not
+    Healthcheck(Healthcheck),
+    /// Runs a simulated WhatsApp, a paired gateway and a made-up shop, to look around
+    #[cfg(feature = "simulator")]
+    Demo(Demo),
+    /// Runs a simulated WhatsApp
+    #[cfg(feature = "simulator")]
+    Sim(Sim),
+    /// Runs the gateway on a running simulated WhatsApp
+    #[cfg(feature = "simulator")]
+    ServeSim(ServeSim),
+}
+
+/// Where things are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Storage {
+    /// Folder for everything that is kept; made where it is missing
+    #[arg(long, value_name = "DIR", default_value = "./labelwire-data")]
+    #[arg(env = "LABELWIRE_DATA", hide_env_values = true)]
+    pub(crate) data: PathBuf,
+    /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME` [default: labelwire.db in DIR]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LABELWIRE_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: Option<String>,
+}
+
+/// Where callers find the gateway.
+#[derive(Debug, Args)]
+pub(crate) struct Http {
+    /// Address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(env = "LABELWIRE_LISTEN", hide_env_values = true)]
+    pub(crate) listen: SocketAddr,
+    /// Where callers reach the gateway, for the OpenAPI documents
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LABELWIRE_BASE_URL",
+        hide_env_values = true
+    )]
+    pub(crate) base_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) http: Http,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Account {
+    #[command(subcommand)]
+    pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Makes an account and prints its token, which is shown this once
+    Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateAccount {
+    /// Name of the account
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// Address of the gateway
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(env = "LABELWIRE_LISTEN", hide_env_values = true)]
+    pub(crate) address: SocketAddr,
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for everything that is kept; a second start on it resumes
+    #[arg(long, value_name = "DIR", default_value = "./demo-data")]
+    #[arg(env = "DEMO_DIR", hide_env_values = true)]
+    pub(crate) dir: PathBuf,
+    /// Address of the gateway; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(env = "LISTEN", hide_env_values = true)]
+    pub(crate) listen: SocketAddr,
+    /// Address of the simulated WhatsApp (loopback only); port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(env = "SIM_LISTEN", hide_env_values = true)]
+    pub(crate) sim_listen: SocketAddr,
+    /// Same seed, same shop
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(env = "SEED", hide_env_values = true)]
+    pub(crate) seed: u64,
+    /// Chats of the shop
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    #[arg(env = "CHATS", hide_env_values = true)]
+    pub(crate) chats: u32,
+    /// Pre-keys to upload when pairing; fewer pair faster in a debug build
+    #[arg(long, value_name = "NUMBER", default_value_t = 60, hide = true)]
+    pub(crate) pre_keys: usize,
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// Address to listen on (loopback only); port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7788")]
+    #[arg(env = "SIM_LISTEN", hide_env_values = true)]
+    pub(crate) listen: SocketAddr,
+    /// Folder to keep its state in; without it everything is gone at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Seed of accounts that name none; random without it
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Args)]
+pub(crate) struct ServeSim {
+    /// Where clients of the simulator connect
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "ws://127.0.0.1:7788/ws/chat"
+    )]
+    pub(crate) sim_ws_url: String,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) http: Http,
+    /// Pre-keys to upload when pairing
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    pub(crate) pre_keys: Option<usize>,
+}
+
+impl Storage {
+    /// The database's URL.
+    pub(crate) fn database_url(&self) -> String {
+        self.database_url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{}", self.data.join("labelwire.db").display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

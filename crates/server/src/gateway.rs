@@ -1,0 +1,152 @@
+//! The gateway put together: database, application, WhatsApp, HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use labelwire_app::tasks::Tasks;
+use labelwire_app::{App, Caller, Outside};
+use labelwire_domain::clock::{SystemClock, SystemEntropy};
+use labelwire_store::Db;
+use labelwire_wa::{Endpoint, WaConnector};
+use tokio::net::TcpListener;
+
+use crate::console::say;
+
+/// How long requests under way may take to finish at the end.
+const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// How long clients may take to say goodbye at the end.
+const LAST_TASKS: Duration = Duration::from_secs(20);
+
+/// What a gateway is made from.
+pub(crate) struct Parts {
+    pub(crate) listener: TcpListener,
+    pub(crate) base_url: Option<String>,
+    pub(crate) database_url: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) pre_keys: Option<usize>,
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    address: SocketAddr,
+    db: Db,
+    tasks: Tasks,
+    http: Tasks,
+}
+
+impl Gateway {
+    /// Opens the database, resumes all instances and serves.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or holds what makes no sense.
+    pub(crate) async fn start(parts: Parts) -> anyhow::Result<Self> {
+        let db = Db::open(&parts.database_url)
+            .await
+            .context("the database cannot be opened")?;
+        let clock = Arc::new(SystemClock);
+        let entropy = Arc::new(SystemEntropy);
+        let tasks = Tasks::new();
+        let connector = WaConnector::new(labelwire_wa::Options {
+            db: db.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            endpoint: parts.endpoint,
+            pre_keys: parts.pre_keys,
+        });
+        let app = App::new(Outside {
+            db: db.clone(),
+            clock,
+            entropy: entropy.clone(),
+            connector: Arc::new(connector),
+            tasks: tasks.clone(),
+        })
+        .await
+        .context("what is stored cannot be loaded")?;
+
+        let address = parts
+            .listener
+            .local_addr()
+            .context("the listener has no address")?;
+        let config = labelwire_api::Config {
+            base_url: parts.base_url,
+            entropy,
+        };
+        let router = labelwire_api::router(app.clone(), config);
+        let http = Tasks::new();
+        let stopping = http.clone();
+        http.spawn(async move {
+            let until = async move { stopping.stopping().await };
+            if let Err(error) = labelwire_api::serve(parts.listener, router, until).await {
+                tracing::error!(%error, "serving ended");
+            }
+        });
+        app.resume_all()
+            .await
+            .context("instances cannot be resumed")?;
+        Ok(Self {
+            app,
+            address,
+            db,
+            tasks,
+            http,
+        })
+    }
+
+    /// Where it is reached from this machine.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Runs a task that ends with the gateway.
+    #[cfg(not(feature = "simulator"))]
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = tasks.stopping() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Acts for the oldest account. Makes it, and says its token, where there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn first_account(&self) -> anyhow::Result<Caller> {
+        if let Some((account, _)) = self.app.accounts().await?.into_iter().next() {
+            return Ok(Caller {
+                account,
+                instance: None,
+            });
+        }
+        let (account, token) = self.app.create_account("main").await?;
+        say(&format!("account token: {token}"));
+        say("  It opens all instances of account `main`. Keep it: it is not shown again.");
+        Ok(Caller {
+            account,
+            instance: None,
+        })
+    }
+
+    /// Stops accepting, lets requests finish, says goodbye to WhatsApp, closes the database.
+    pub(crate) async fn stop(self) {
+        if tokio::time::timeout(LAST_REQUESTS, self.http.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests were still under way and are given up");
+        }
+        if tokio::time::timeout(LAST_TASKS, self.tasks.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a client did not stop in time");
+        }
+        self.db.close().await;
+        tracing::info!("stopped");
+    }
+}

@@ -124,7 +124,6 @@ async fn baseline(
     records: Vec<Record>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut mirror = Mirror::default();
     let mut label_records = Vec::new();
     let mut associations = Vec::new();
     for record in last_of_each(records) {
@@ -134,7 +133,6 @@ async fn baseline(
         }
     }
     for label in &label_records {
-        mirror.apply(Record::Label(label.clone()));
         labels::set(tx, instance, label).await?;
     }
     let body = json!({
@@ -156,13 +154,11 @@ async fn baseline(
         .unwrap_or_default();
     let shown: Vec<_> = label_records.iter().map(label_json).collect();
     log::insert_baseline(tx, id, 0, &serde_json::Value::from(shown).to_string()).await?;
-    // In the order of the table's key, which halves the time the inserts take.
-    associations
-        .sort_unstable_by(|a, b| (&a.label_id, &a.chat_jid).cmp(&(&b.label_id, &b.chat_jid)));
+    // In the order of the index, which saves a third of the inserts' time.
+    associations.sort_unstable_by(|a, b| a.chat_jid.cmp(&b.chat_jid));
     for (part, chunk) in (1..).zip(associations.chunks(CHUNK)) {
-        let json = chat_labels::to_json(chunk);
-        chat_labels::set_many(tx, instance, &json).await?;
-        log::insert_baseline(tx, id, part, &json).await?;
+        chat_labels::set_many(tx, instance, chunk).await?;
+        log::insert_baseline(tx, id, part, &chat_labels::to_json(chunk)).await?;
     }
     instances::set_synced(tx, instance, now).await
 }
@@ -265,7 +261,7 @@ async fn write(
         })
         .collect();
     for chunk in sets.chunks(CHUNK) {
-        chat_labels::set_many(tx, instance, &chat_labels::to_json(chunk)).await?;
+        chat_labels::set_many(tx, instance, chunk).await?;
     }
     for chunk in gone.chunks(CHUNK) {
         chat_labels::delete_many(tx, instance, chunk).await?;

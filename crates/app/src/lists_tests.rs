@@ -83,9 +83,7 @@ async fn a_mended_list_is_the_list_built_anew() {
             changes.iter_mut().for_each(|a| a.labeled = false);
         }
         let mut tx = db.begin().await.unwrap();
-        chat_labels::set_many(&mut tx, key, &chat_labels::to_json(&changes))
-            .await
-            .unwrap();
+        chat_labels::set_many(&mut tx, key, &changes).await.unwrap();
         tx.commit().await.unwrap();
         let chats: BTreeSet<String> = changes
             .iter()

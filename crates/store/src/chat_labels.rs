@@ -87,15 +87,59 @@ fn texts(values: &[&str]) -> String {
     json
 }
 
-/// Writes the records of [`to_json`], and each chat's shown name by the LID map.
-/// No record may be in it twice.
+/// Writes records, and each chat's shown name by the LID map. No record may be in
+/// it twice.
 ///
 /// # Errors
 /// The engine's own.
-pub async fn set_many(tx: &mut Tx, instance: InstanceKey, json: &str) -> Result<(), Error> {
+pub async fn set_many(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    associations: &[Association],
+) -> Result<(), Error> {
+    if let Conn::Sqlite(c) = tx.conn()
+        && let Some(flat) = to_flat_json(associations)
+    {
+        return Ok(sqlx::query(sql!("chat_labels/set_flat.sqlite"))
+            .bind(instance.0)
+            .bind(flat)
+            .execute(c)
+            .await
+            .map(drop)?);
+    }
     on!(tx.conn(), c, text = "chat_labels/set_many" => sqlx::query(text)
-        .bind(instance.0).bind(json).execute(c).await.map(drop))?;
+        .bind(instance.0).bind(to_json(associations)).execute(c).await.map(drop))?;
     Ok(())
+}
+
+/// Records as plain texts of fixed columns: labeled (1), time (17), length of the
+/// label id (2), label id, JID. SQLite takes a text apart in half the time that
+/// an array within the array takes it. `None` for what does not fit the columns.
+fn to_flat_json(associations: &[Association]) -> Option<String> {
+    let mut json = String::with_capacity(associations.len() * 64 + 2);
+    let mut text = String::new();
+    json.push('[');
+    for (i, a) in associations.iter().enumerate() {
+        let id_chars = a.label_id.chars().count();
+        if id_chars > 99 || !(0..100_000_000_000_000_000).contains(&a.changed_at.0) {
+            return None;
+        }
+        text.clear();
+        let _ = write!(
+            text,
+            "{}{:017}{id_chars:02}{}{}",
+            u8::from(a.labeled),
+            a.changed_at.0,
+            a.label_id,
+            a.chat_jid
+        );
+        if i > 0 {
+            json.push(',');
+        }
+        push_text(&mut json, &text);
+    }
+    json.push(']');
+    Some(json)
 }
 
 /// Removes records.
@@ -261,4 +305,45 @@ pub async fn chats_of_label(
     let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("chat_labels/chats_of_label"))
         .bind(instance.0).bind(label_id).bind(limit).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::{self, TestDb};
+
+    /// Ids of every length and letter come back as they went in, whichever of the
+    /// statements took them.
+    #[tokio::test]
+    async fn odd_ids_survive() {
+        let test_db = TestDb::sqlite().unwrap();
+        let db = test_db.open().await.unwrap();
+        let instance = testing::instance(&db, "one").await.unwrap();
+        let long = "9".repeat(150);
+        let mut written = Vec::new();
+        for (n, label) in ["1", "12", "", "ü\"\\\n", "diag_x", &long]
+            .into_iter()
+            .enumerate()
+        {
+            for chat in ["1@lid", "x y\u{1f600}@g.us", "", "5511@s.whatsapp.net"] {
+                written.push(Association {
+                    label_id: label.to_owned(),
+                    chat_jid: ChatJid::from_app_state(chat),
+                    labeled: n % 2 == 0,
+                    changed_at: Timestamp(i64::try_from(n).unwrap() * 1_700_000_000_000_000),
+                });
+            }
+        }
+        for rows in written.chunks(8) {
+            let mut tx = db.begin().await.unwrap();
+            set_many(&mut tx, instance, rows).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut reader = db.reader().await.unwrap();
+        let key = |a: &Association| (a.label_id.clone(), a.chat_jid.clone());
+        let mut read = all(reader.conn(), instance).await.unwrap();
+        read.sort_by_key(key);
+        written.sort_by_key(key);
+        assert_eq!(read, written);
+    }
 }

@@ -17,6 +17,9 @@ use crate::macros::{on, row, sql};
 /// Pairs a bucket is laid out for; it is split when it holds four times as many.
 const BUCKET_PAIRS: u64 = 64;
 const PAIR_BYTES: usize = 64;
+/// Rows of `set_16_buckets`: a snapshot's statements are mostly the way there
+/// and back.
+const BUCKETS_AT_ONCE: usize = 16;
 
 /// An index MAC and its new value MAC; `None` removes it.
 type Edit<'a> = (&'a [u8; 32], Option<&'a [u8; 32]>);
@@ -163,6 +166,7 @@ pub async fn apply_macs(
         }
     }
     let mut now = count;
+    let mut full = Vec::new();
     for (bucket, edits) in by_bucket {
         let mut pairs = if cleared {
             Vec::with_capacity(edits.len())
@@ -181,8 +185,12 @@ pub async fn apply_macs(
             }
         }
         now = now + pairs.len() as u64 - had;
-        store_bucket(tx, instance, name, bucket, &pairs).await?;
+        full.push((bucket, pack(&pairs)));
+        if full.len() == BUCKETS_AT_ONCE {
+            store_buckets(tx, instance, name, std::mem::take(&mut full)).await?;
+        }
     }
+    store_buckets(tx, instance, name, full).await?;
     let bits = if now > (BUCKET_PAIRS * 4) << bits {
         split(tx, instance, name, now).await?
     } else {
@@ -215,7 +223,7 @@ async fn split(tx: &mut Tx, instance: InstanceKey, name: &str, count: u64) -> Re
     }
     for (bucket, mut pairs) in by_bucket {
         pairs.sort_unstable_by_key(|pair| pair.0);
-        store_bucket(tx, instance, name, bucket, &pairs).await?;
+        store_buckets(tx, instance, name, vec![(bucket, pack(&pairs))]).await?;
     }
     Ok(bits)
 }
@@ -231,20 +239,36 @@ async fn load_bucket(
     row.map_or_else(|| Ok(Vec::new()), |(bytes,)| unpack(&bytes))
 }
 
-async fn store_bucket(
-    tx: &mut Tx,
-    instance: InstanceKey,
-    name: &str,
-    bucket: i64,
-    pairs: &[MacPair],
-) -> Result<(), Error> {
+fn pack(pairs: &[MacPair]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pairs.len() * PAIR_BYTES);
     for (index, value) in pairs {
         bytes.extend_from_slice(index);
         bytes.extend_from_slice(value);
     }
-    on!(tx.conn(), c => sqlx::query(sql!("collections/set_bucket"))
-        .bind(instance.0).bind(name).bind(bucket).bind(bytes).execute(c).await.map(drop))?;
+    bytes
+}
+
+/// Writes buckets: [`BUCKETS_AT_ONCE`] with one statement, fewer one by one.
+async fn store_buckets(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    name: &str,
+    buckets: Vec<(i64, Vec<u8>)>,
+) -> Result<(), Error> {
+    if buckets.len() == BUCKETS_AT_ONCE {
+        on!(tx.conn(), c => {
+            let mut query = sqlx::query(sql!("collections/set_16_buckets")).bind(instance.0).bind(name);
+            for (bucket, bytes) in buckets {
+                query = query.bind(bucket).bind(bytes);
+            }
+            query.execute(c).await.map(drop)
+        })?;
+        return Ok(());
+    }
+    for (bucket, bytes) in buckets {
+        on!(tx.conn(), c => sqlx::query(sql!("collections/set_bucket"))
+            .bind(instance.0).bind(name).bind(bucket).bind(bytes).execute(c).await.map(drop))?;
+    }
     Ok(())
 }
 

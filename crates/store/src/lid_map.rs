@@ -84,11 +84,14 @@ pub async fn put_many(
     let mut changed = Vec::new();
     for chunk in last_of_each(mappings).chunks(CHUNK) {
         let json = to_json(chunk)?;
-        let news: Vec<News> = on!(tx.conn(), c, text = "lid_map/news" => sqlx::query_as(text)
+        let news: Vec<News> = on!(tx.conn(), c, text = "lid_map/put_news" => sqlx::query_as(text)
             .bind(instance.0).bind(&json).fetch_all(c).await)?;
+        if news.len() < chunk.len() {
+            // What is known as it is still counts as learned again, just now.
+            on!(tx.conn(), c, text = "lid_map/put_many" => sqlx::query(text)
+                .bind(instance.0).bind(&json).execute(c).await.map(drop))?;
+        }
         changed.extend(news.into_iter().map(|n| (n.lid, n.phone)));
-        on!(tx.conn(), c, text = "lid_map/put_many" => sqlx::query(text)
-            .bind(instance.0).bind(&json).execute(c).await.map(drop))?;
     }
     Ok(changed)
 }

@@ -46,6 +46,8 @@ pub struct SqlBackend {
     /// Held where a write depends on a read: PostgreSQL would let two such
     /// writes overtake each other. One process runs an instance, so this is enough.
     edit: Mutex<()>,
+    /// The same for what is learned of LIDs.
+    learning: Mutex<()>,
     known: known::KnownKeys,
 }
 
@@ -64,6 +66,7 @@ impl SqlBackend {
             clock,
             regular: overlay,
             edit: Mutex::new(()),
+            learning: Mutex::new(()),
             known: KnownKeys::default(),
         }
     }

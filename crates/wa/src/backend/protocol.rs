@@ -44,7 +44,9 @@ impl SqlBackend {
         if entries.is_empty() {
             return Ok(());
         }
-        let _edit = self.edit.lock().await;
+        // A lock of its own: history brings dozens of batches at once, and behind
+        // them in one queue the login itself would wait.
+        let _learning = self.learning.lock().await;
         let mut tx = self.db.begin().await.map_err(failed)?;
         let mut news = Vec::new();
         for chunk in entries.chunks(CHUNK) {

@@ -66,7 +66,7 @@ both!(
             labeled: true,
             changed_at: Timestamp(1),
         };
-        chat_labels::set_many(&mut tx, handle.key, &chat_labels::to_json(&[invented]))
+        chat_labels::set_many(&mut tx, handle.key, &[invented])
             .await
             .unwrap();
         tx.commit().await.unwrap();

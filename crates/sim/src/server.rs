@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
@@ -70,6 +71,11 @@ impl Server {
             .local_addr()
             .map_err(|error| Error::io("listening", error))?;
         let stop = world.shutdown().clone().cancelled_owned();
+        // A notification and what follows it are small writes: held back for an
+        // acknowledgement, each would arrive 40 ms late.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
         let serving = axum::serve(listener, router(world.clone())).with_graceful_shutdown(stop);
         world.tasks().spawn(async move {
             if let Err(error) = serving.await {

@@ -81,9 +81,9 @@ impl WaConnector {
         #[cfg(not(feature = "simulator"))]
         let builder = match &self.0.endpoint {
             Endpoint::WhatsApp => builder
-                .with_transport_factory(
-                    whatsapp_rust::transport::TokioWebSocketTransportFactory::new(),
-                )
+                .with_transport_factory(crate::socket::Sockets::new(
+                    whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL,
+                ))
                 .with_http_client(whatsapp_rust::http::UreqHttpClient::new()),
         };
         #[cfg(feature = "simulator")]

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use labelwire_app::phone::PhoneError;
 use whatsapp_rust::anyhow::{Result, anyhow, bail};
 use whatsapp_rust::http::{HttpClient, HttpRequest, HttpResponse, UreqHttpClient};
-use whatsapp_rust::transport::TokioWebSocketTransportFactory;
+
+use crate::socket::Sockets;
 
 fn refuse_elsewhere(url: &str) -> Result<(), PhoneError> {
     let host = url
@@ -28,9 +29,9 @@ fn refuse_elsewhere(url: &str) -> Result<(), PhoneError> {
 }
 
 /// A transport to the simulator.
-pub(crate) fn transport(ws_url: &str) -> Result<TokioWebSocketTransportFactory, PhoneError> {
+pub(crate) fn transport(ws_url: &str) -> Result<Sockets, PhoneError> {
     refuse_elsewhere(ws_url)?;
-    Ok(TokioWebSocketTransportFactory::new().with_url(ws_url))
+    Ok(Sockets::new(ws_url))
 }
 
 /// Fetches media from the simulator, whatever host its answers name.

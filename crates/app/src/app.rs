@@ -15,7 +15,7 @@ use crate::lists::Lists;
 use crate::phone::Connector;
 use crate::tasks::Tasks;
 
-/// Bytes of kept answers, over all instances.
+/// The usual bound of kept answers.
 pub const LIST_BUDGET: usize = 64 * 1024 * 1024;
 
 /// What the application is made of; all of it comes from outside.
@@ -30,6 +30,8 @@ pub struct Outside {
     pub connector: Arc<dyn Connector>,
     /// Runs background tasks.
     pub tasks: Tasks,
+    /// Bytes of kept answers, over all instances; see [`LIST_BUDGET`].
+    pub list_budget: usize,
 }
 
 /// The application. Cheap to clone.
@@ -56,7 +58,9 @@ impl App {
             entropy,
             connector,
             tasks,
+            list_budget,
         } = outside;
+        let lists = Lists::new(db.clone(), tasks.clone(), list_budget);
         let app = Self(Arc::new(Inner {
             parts: Arc::new(Parts {
                 db: db.clone(),
@@ -65,7 +69,7 @@ impl App {
                 tasks,
             }),
             entropy,
-            lists: Lists::new(db, LIST_BUDGET),
+            lists,
             instances: RwLock::default(),
             callers: Mutex::default(),
         }));

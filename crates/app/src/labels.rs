@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity;
 use crate::instance::Handle;
-use crate::lists::{ChatList, Render};
+use crate::lists::{Answer, ChatList, Render};
 
 /// How long a caller waits for a refresh.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const REFRESH_PATIENCE: Duration = Duration::from_secs(60);
 /// The answer to "which chats carry these labels".
 pub struct ChatsByLabel {
     /// The chats.
-    pub list: Arc<ChatList>,
+    pub list: Answer,
     /// The label ids the filter came to; empty where none was given or none matched.
     pub filter_label_ids: Vec<String>,
 }
@@ -49,7 +49,7 @@ impl App {
         name: &str,
         filter: &LabelFilter,
         refresh: bool,
-        render: &dyn Render,
+        render: &'static dyn Render,
     ) -> Result<ChatsByLabel, Error> {
         let handle = if refresh {
             let handle = self.instance(caller, name)?;
@@ -70,7 +70,7 @@ impl App {
         if ids.is_empty() {
             // What names no live label matches nothing; it never widens to "all".
             return Ok(ChatsByLabel {
-                list: Arc::default(),
+                list: Answer::Kept(Arc::new(ChatList::default())),
                 filter_label_ids: ids,
             });
         }

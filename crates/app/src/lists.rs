@@ -8,19 +8,23 @@
 //! the database stays the source.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::label::{Label, id_order};
 use labelwire_store::{Db, Error, chat_labels};
+use tokio::sync::mpsc;
 
 use crate::instance::{Handle, Seen};
+use crate::tasks::Tasks;
 
 /// Bytes a segment aims at: large enough to be sent in few writes, small enough
 /// to be rendered anew for one change.
 const SEGMENT_BYTES: usize = 48 * 1024;
+/// Rows a streamed answer reads at a time.
+const PAGE_ROWS: i64 = 10_000;
 
 /// How a dialect writes one chat. The pieces of an answer are joined by commas.
 pub trait Render: Send + Sync {
@@ -211,11 +215,47 @@ struct Slot {
     list: tokio::sync::Mutex<Option<(u64, Arc<ChatList>)>>,
     weight: AtomicUsize,
     used: AtomicU64,
+    /// It was once found too large to be kept.
+    too_large: AtomicBool,
+}
+
+/// An answer to "which chats carry these labels".
+pub enum Answer {
+    /// Kept and whole.
+    Kept(Arc<ChatList>),
+    /// Too large to be kept: read and rendered as it is sent.
+    Streamed(Streamed),
+}
+
+/// An answer on its way.
+pub struct Streamed(mpsc::Receiver<Result<Part, Error>>);
+
+/// A part of a streamed answer.
+#[derive(Debug)]
+pub enum Part {
+    /// Chats, joined by commas, the first behind one too except in the first part.
+    Chats(Bytes),
+    /// The last part: what all of them held.
+    End {
+        /// Chats.
+        chats: u64,
+        /// Pairs of chat and label.
+        rows: u64,
+    },
+}
+
+impl Streamed {
+    /// The next part. After an error, or where the last was no [`Part::End`], the
+    /// answer is not whole and must not look so.
+    pub async fn next(&mut self) -> Option<Result<Part, Error>> {
+        self.0.recv().await
+    }
 }
 
 /// All kept answers of the process.
 pub struct Lists {
     db: Db,
+    tasks: Tasks,
     budget: usize,
     clock: AtomicU64,
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
@@ -223,11 +263,12 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Keeps up to `budget` bytes.
+    /// Keeps up to `budget` bytes; an answer of more than half of that is streamed.
     #[must_use]
-    pub fn new(db: Db, budget: usize) -> Self {
+    pub fn new(db: Db, tasks: Tasks, budget: usize) -> Self {
         Self {
             db,
+            tasks,
             budget,
             clock: AtomicU64::new(0),
             slots: Mutex::default(),
@@ -273,8 +314,8 @@ impl Lists {
         &self,
         handle: &Handle,
         filter: Option<Vec<String>>,
-        render: &dyn Render,
-    ) -> Result<Arc<ChatList>, Error> {
+        render: &'static dyn Render,
+    ) -> Result<Answer, Error> {
         let key = Key {
             instance: handle.key,
             render: render.name(),
@@ -291,6 +332,10 @@ impl Lists {
             self.clock.fetch_add(1, Ordering::Relaxed),
             Ordering::Relaxed,
         );
+        if slot.too_large.load(Ordering::Relaxed) {
+            let labels = self.labels(handle).await?;
+            return Ok(self.stream(handle.key, labels, key.labels, render));
+        }
         // One request mends or builds, the others wait for it.
         let mut kept = slot.list.lock().await;
         let filter = key.labels.as_deref();
@@ -300,7 +345,7 @@ impl Lists {
             .as_ref()
             .map(|(at, list)| (handle.journal.since(*at), list))
         {
-            Some(((_, Seen::Current), list)) => return Ok(Arc::clone(list)),
+            Some(((_, Seen::Current), list)) => return Ok(Answer::Kept(Arc::clone(list))),
             Some(((now, Seen::Chats(chats)), list)) => {
                 let labels = self.labels(handle).await?;
                 (
@@ -312,7 +357,14 @@ impl Lists {
             Some(((_, Seen::Stale), _)) | None => {
                 let now = handle.journal.now();
                 let labels = self.labels(handle).await?;
-                (now, self.build(handle.key, &labels, filter, render).await?)
+                let built = self.build(handle.key, &labels, filter, render).await?;
+                let Some(list) = built else {
+                    *kept = None;
+                    slot.too_large.store(true, Ordering::Relaxed);
+                    slot.weight.store(0, Ordering::Relaxed);
+                    return Ok(self.stream(handle.key, labels, key.labels, render));
+                };
+                (now, list)
             }
         };
         let list = Arc::new(list);
@@ -320,7 +372,27 @@ impl Lists {
         *kept = Some((now, Arc::clone(&list)));
         drop(kept);
         self.make_room();
-        Ok(list)
+        Ok(Answer::Kept(list))
+    }
+
+    /// Reads, renders and sends page by page; whoever reads slowly makes it wait,
+    /// and holds no connection of the database.
+    fn stream(
+        &self,
+        instance: InstanceKey,
+        labels: Arc<Labels>,
+        filter: Option<Vec<String>>,
+        render: &'static dyn Render,
+    ) -> Answer {
+        let (send, receive) = mpsc::channel(2);
+        let db = self.db.clone();
+        self.tasks.spawn(async move {
+            let sent = send_pages(&db, instance, &labels, filter.as_deref(), render, &send).await;
+            if let Err(error) = sent {
+                let _ = send.send(Err(error)).await;
+            }
+        });
+        Answer::Streamed(Streamed(receive))
     }
 
     /// Forgets what was kept of an instance.
@@ -365,20 +437,23 @@ impl Lists {
         }
     }
 
+    /// The list as the database has it; `None` where it is too large to be kept.
     async fn build(
         &self,
         instance: InstanceKey,
         labels: &Labels,
         filter: Option<&[String]>,
         render: &dyn Render,
-    ) -> Result<ChatList, Error> {
+    ) -> Result<Option<ChatList>, Error> {
+        let limit = self.budget / 2 / SEGMENT_BYTES;
+        let too_large = |filler: &Filler| filler.done.len() > limit;
         let mut filler = Filler::default();
         let mut chat = String::new();
         let mut ids: Vec<String> = Vec::new();
         let mut row = |row: chat_labels::LiveRow| {
             if row.chat != chat {
                 let live = labels.live_of(ids.iter().map(String::as_str));
-                if !live.is_empty() {
+                if !live.is_empty() && !too_large(&filler) {
                     filler.render(render, &chat, &live);
                 }
                 chat = row.chat;
@@ -398,7 +473,10 @@ impl Lists {
         if !live.is_empty() {
             filler.render(render, &chat, &live);
         }
-        Ok(ChatList::of(filler.finish()))
+        if too_large(&filler) {
+            return Ok(None);
+        }
+        Ok(Some(ChatList::of(filler.finish())))
     }
 
     /// The list with these chats as they are now.
@@ -470,6 +548,63 @@ impl Lists {
             segments = filler.finish();
         }
         Ok(ChatList::of(segments))
+    }
+}
+
+/// Sends a whole answer, page by page. A reader that is gone ends it.
+async fn send_pages(
+    db: &Db,
+    instance: InstanceKey,
+    labels: &Labels,
+    filter: Option<&[String]>,
+    render: &dyn Render,
+    send: &mpsc::Sender<Result<Part, Error>>,
+) -> Result<(), Error> {
+    let (mut chats, mut rows) = (0, 0);
+    let mut behind = String::new();
+    loop {
+        let page = {
+            let mut reader = db.reader().await?;
+            chat_labels::live_page(reader.conn(), instance, &behind, PAGE_ROWS).await?
+        };
+        let last_page = page.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+        let mut groups: Vec<&[chat_labels::LiveRow]> =
+            page.chunk_by(|a, b| a.chat == b.chat).collect();
+        if !last_page && groups.len() > 1 {
+            // The last chat may go on in the next page.
+            groups.pop();
+        }
+        let mut filler = Filler::default();
+        for group in &groups {
+            let asked = filter.is_none_or(|f| group.iter().any(|row| f.contains(&row.label_id)));
+            let live = if asked {
+                labels.live_of(group.iter().map(|row| row.label_id.as_str()))
+            } else {
+                Vec::new()
+            };
+            if !live.is_empty() {
+                filler.render(render, &group[0].chat, &live);
+            }
+        }
+        if let Some(group) = groups.last() {
+            behind.clone_from(&group[0].chat);
+        }
+        for segment in filler.finish() {
+            let first = usize::from(chats == 0);
+            chats += segment.entries.len() as u64;
+            rows += segment.rows;
+            if send
+                .send(Ok(Part::Chats(segment.body.slice(first..))))
+                .await
+                .is_err()
+            {
+                return Ok(());
+            }
+        }
+        if last_page {
+            let _ = send.send(Ok(Part::End { chats, rows })).await;
+            return Ok(());
+        }
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_mended_list_is_the_list_built_anew() {
     let db = test_db.open().await.unwrap();
     let key = testing::instance(&db, "one").await.unwrap();
     let mut rng = StdRng::seed_from_u64(11);
-    let lists = Lists::new(db.clone(), usize::MAX);
+    let lists = Lists::new(db.clone(), Tasks::new(), usize::MAX);
     let labels = Labels {
         as_of: 0,
         all: (1..=4).map(|id| label(id, id == 4)).collect(),
@@ -95,7 +95,11 @@ async fn a_mended_list_is_the_list_built_anew() {
                 .mend(key, kept, &chats, &labels, filter, &Plain)
                 .await
                 .unwrap();
-            let anew = lists.build(key, &labels, filter, &Plain).await.unwrap();
+            let anew = lists
+                .build(key, &labels, filter, &Plain)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(text(kept), text(&anew), "round {round}");
             assert_eq!((kept.chats, kept.rows), (anew.chats, anew.rows));
         }
@@ -109,7 +113,7 @@ async fn a_mended_list_is_the_list_built_anew() {
 #[tokio::test]
 async fn what_was_asked_for_longest_ago_makes_room() {
     let test_db = TestDb::sqlite().unwrap();
-    let lists = Lists::new(test_db.open().await.unwrap(), 1_000);
+    let lists = Lists::new(test_db.open().await.unwrap(), Tasks::new(), 1_000);
     for n in 0..5u32 {
         let key = Key {
             instance: InstanceKey(n.into()),
@@ -131,4 +135,63 @@ async fn what_was_asked_for_longest_ago_makes_room() {
         .collect();
     left.sort_unstable();
     assert_eq!(left, [3, 4]);
+}
+
+/// What is too large to be kept is streamed, and is the same text.
+#[tokio::test]
+async fn a_streamed_list_is_the_list_built_whole() {
+    let test_db = TestDb::sqlite().unwrap();
+    let db = test_db.open().await.unwrap();
+    let key = testing::instance(&db, "one").await.unwrap();
+    let labels = Labels {
+        as_of: 0,
+        all: (1..=4).map(|id| label(id, id == 4)).collect(),
+    };
+    let labels = Arc::new(labels);
+    let mut rng = StdRng::seed_from_u64(5);
+    let associations: Vec<Association> = (0..9_000u32)
+        .flat_map(|chat| (1..=4u32).map(move |label| (chat, label)))
+        .map(|(chat, label)| Association {
+            label_id: label.to_string(),
+            chat_jid: ChatJid::from_app_state(format!("{chat}@g.us")),
+            labeled: rng.random_bool(0.7),
+            changed_at: Timestamp(1),
+        })
+        .collect();
+    let mut tx = db.begin().await.unwrap();
+    chat_labels::set_many(&mut tx, key, &associations)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
+    let lists = Lists::new(db.clone(), Tasks::new(), usize::MAX);
+    let small = Lists::new(db, Tasks::new(), 4 * SEGMENT_BYTES);
+    for filter in [None, Some(vec!["2".to_owned()])] {
+        let whole = lists
+            .build(key, &labels, filter.as_deref(), &Plain)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            small
+                .build(key, &labels, filter.as_deref(), &Plain)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let Answer::Streamed(mut streamed) = small.stream(key, Arc::clone(&labels), filter, &Plain)
+        else {
+            panic!("kept");
+        };
+        let mut sent = Vec::new();
+        let end = loop {
+            match streamed.next().await.unwrap().unwrap() {
+                Part::Chats(piece) => sent.extend_from_slice(&piece),
+                Part::End { chats, rows } => break (chats, rows),
+            }
+        };
+        assert!(String::from_utf8(sent).unwrap() == text(&whole));
+        assert_eq!(end, (whole.chats, whole.rows));
+        assert!(streamed.next().await.is_none());
+    }
 }

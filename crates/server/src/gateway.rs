@@ -62,6 +62,7 @@ impl Gateway {
             entropy: entropy.clone(),
             connector: Arc::new(connector),
             tasks: tasks.clone(),
+            list_budget: labelwire_app::app::LIST_BUDGET,
         })
         .await
         .context("what is stored cannot be loaded")?;

@@ -200,6 +200,20 @@ pub async fn each_live(
     Ok(())
 }
 
+/// The next "labeled" records behind a chat, ordered by chat and label.
+///
+/// # Errors
+/// The engine's own.
+pub async fn live_page(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    behind: &str,
+    limit: i64,
+) -> Result<Vec<LiveRow>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("chat_labels/live_page"))
+        .bind(instance.0).bind(behind).bind(limit).fetch_all(c).await)?)
+}
+
 /// Every "labeled" record of the chats that carry at least one of these labels,
 /// ordered by chat and label.
 ///

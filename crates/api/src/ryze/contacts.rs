@@ -4,9 +4,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use labelwire_app::App;
 use labelwire_app::labels::ChatsByLabel;
-use labelwire_app::lists::Render;
+use labelwire_app::lists::{Answer, Part, Render, Streamed};
 use labelwire_domain::label::{Label, LabelFilter};
 
 use super::Call;
@@ -45,7 +46,7 @@ pub(super) async fn by_label(State(app): State<App>, Call(call): Call) -> Result
     let found = app
         .chats_by_label(&call.caller, name, &filter, refresh, &Chats)
         .await?;
-    Ok(answer(&found, refresh))
+    Ok(answer(found, refresh))
 }
 
 fn filter(query: &Query) -> LabelFilter {
@@ -63,24 +64,49 @@ fn filter(query: &Query) -> LabelFilter {
     filter
 }
 
-fn answer(found: &ChatsByLabel, refreshed: bool) -> Response {
-    const HEAD: &str =
-        r#"{"success":true,"message":"Chats by label retrieved successfully","chats":["#;
-    let list = &found.list;
-    let ids = serde_json::Value::from(found.filter_label_ids.as_slice());
-    let tail = format!(
-        r#"],"total_chats":{},"total_rows":{},"refreshed":{refreshed},"filter_label_ids":{ids}}}"#,
-        list.chats, list.rows
-    );
-    let pieces = std::iter::once(Bytes::from_static(HEAD.as_bytes()))
-        .chain(list.pieces())
-        .chain([Bytes::from(tail)]);
+const HEAD: &str = r#"{"success":true,"message":"Chats by label retrieved successfully","chats":["#;
+
+fn answer(found: ChatsByLabel, refreshed: bool) -> Response {
+    let ids = serde_json::Value::from(found.filter_label_ids);
+    let tail = move |chats: u64, rows: u64| {
+        Bytes::from(format!(
+            r#"],"total_chats":{chats},"total_rows":{rows},"refreshed":{refreshed},"filter_label_ids":{ids}}}"#
+        ))
+    };
+    let head = Bytes::from_static(HEAD.as_bytes());
+    let body = match found.list {
+        Answer::Kept(list) => {
+            let pieces = std::iter::once(head)
+                .chain(list.pieces())
+                .chain([tail(list.chats, list.rows)]);
+            Body::new(Pieces::new(pieces))
+        }
+        Answer::Streamed(streamed) => Body::from_stream(parts(head, streamed, tail)),
+    };
     let json = HeaderValue::from_static("application/json");
-    (
-        [(header::CONTENT_TYPE, json)],
-        Body::new(Pieces::new(pieces)),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, json)], body).into_response()
+}
+
+/// A streamed answer's bytes. An error ends them without the end of the body, so
+/// that the connection is reset: what came before must not pass for all.
+fn parts(
+    head: Bytes,
+    streamed: Streamed,
+    tail: impl Fn(u64, u64) -> Bytes + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
+    let sent = stream::once(std::future::ready(Ok(head)));
+    sent.chain(stream::unfold(Some((streamed, tail)), |state| async {
+        let (mut streamed, tail) = state?;
+        match streamed.next().await {
+            Some(Ok(Part::Chats(piece))) => Some((Ok(piece), Some((streamed, tail)))),
+            Some(Ok(Part::End { chats, rows })) => Some((Ok(tail(chats, rows)), None)),
+            Some(Err(error)) => {
+                tracing::error!(%error, "a list ended half way; its connection is reset");
+                Some((Err(std::io::Error::other("the list ended half way")), None))
+            }
+            None => Some((Err(std::io::Error::other("the program is stopping")), None)),
+        }
+    }))
 }
 
 /// How this dialect writes a chat.

@@ -222,3 +222,46 @@ async fn the_dialects_document_names_every_call() {
     insta::assert_json_snapshot!("openapi_ryze", document);
     stage.close().await;
 }
+
+/// An account too large to be kept is streamed: whole, and the same JSON; and
+/// where the database fails half way, the body ends with an error, which resets
+/// the connection, never as a valid short answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_too_large_to_keep_is_streamed_and_never_cut_short_in_silence() {
+    const CHATS: u32 = 25_000;
+    let stage = Stage::with_list_budget(1).await;
+    let token = stage.instance("shop").await;
+    let mut records = vec![label("1", "All", 0)];
+    records.extend((0..CHATS).map(|n| on("1", &format!("55119{n:08}@s.whatsapp.net"))));
+    stage.pair("shop", records).await;
+    let path = "/api/chat/contactsByLabel/shop?labelNames=all";
+
+    let answer = stage.send(request("GET", path, &token, None)).await;
+    assert_eq!(answer.headers().get("content-length"), None);
+    let body = answer
+        .into_body()
+        .collect()
+        .await
+        .expect("a whole body")
+        .to_bytes();
+    let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(json["chats"].as_array().map(Vec::len), Some(CHATS as usize));
+    assert_eq!(
+        (&json["total_chats"], &json["total_rows"]),
+        (&CHATS.into(), &CHATS.into())
+    );
+    assert_eq!(json["filter_label_ids"], serde_json::json!(["1"]));
+
+    let answer = stage.send(request("GET", path, &token, None)).await;
+    let mut body = answer.into_body();
+    body.frame().await.expect("a frame").expect("the head");
+    stage.db.close().await;
+    let mut ended = None;
+    while let Some(frame) = body.frame().await {
+        ended = Some(frame);
+    }
+    assert!(
+        ended.expect("more frames").is_err(),
+        "a short answer looked whole"
+    );
+}

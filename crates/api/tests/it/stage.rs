@@ -17,6 +17,7 @@ use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::change::Record;
 use labelwire_domain::clock::{Clock, Entropy, Timestamp};
 use labelwire_domain::instance::State;
+use labelwire_store::Db;
 use labelwire_store::testing::TestDb;
 use tower::ServiceExt as _;
 
@@ -49,21 +50,30 @@ pub(crate) struct Stage {
     /// Token of account `main`.
     pub(crate) account: String,
     pub(crate) tasks: Tasks,
-    _db: TestDb,
+    /// The application's database.
+    pub(crate) db: Db,
+    _test_db: TestDb,
 }
 
 impl Stage {
     /// An application with account `main` and no instance.
     pub(crate) async fn empty() -> Self {
+        Self::with_list_budget(labelwire_app::app::LIST_BUDGET).await
+    }
+
+    /// The same that keeps no more rendered answers than this many bytes.
+    pub(crate) async fn with_list_budget(list_budget: usize) -> Self {
         let db = TestDb::sqlite().expect("a folder");
+        let opened = db.open().await.expect("a database");
         let fake = Arc::new(Fake::default());
         let tasks = Tasks::new();
         let app = App::new(Outside {
-            db: db.open().await.expect("a database"),
+            db: opened.clone(),
             clock: Arc::new(Noon),
             entropy: Arc::new(Counted::default()),
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
             tasks: tasks.clone(),
+            list_budget,
         })
         .await
         .expect("an app");
@@ -79,7 +89,8 @@ impl Stage {
             fake,
             account,
             tasks,
-            _db: db,
+            db: opened,
+            _test_db: db,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use labelwire_app::instances::Connecting;
-use labelwire_app::lists::Render;
+use labelwire_app::lists::{Answer, Render};
 use labelwire_app::tasks::Tasks;
 use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::clock::{SystemClock, SystemEntropy};
@@ -88,6 +88,7 @@ impl Town {
             entropy: Arc::new(SystemEntropy),
             connector: Arc::new(connector),
             tasks: tasks.clone(),
+            list_budget: labelwire_app::app::LIST_BUDGET,
         })
         .await
         .unwrap();
@@ -224,9 +225,12 @@ impl Gateway {
             .chats_by_label(&self.caller, INSTANCE, filter, refresh, &Lines)
             .await
             .unwrap();
-        let text: Vec<u8> = answer.list.pieces().flat_map(|p| p.to_vec()).collect();
+        let Answer::Kept(list) = answer.list else {
+            panic!("a small list is kept")
+        };
+        let text: Vec<u8> = list.pieces().flat_map(|p| p.to_vec()).collect();
         let text = String::from_utf8(text).unwrap();
-        assert_eq!(text.len() as u64, answer.list.bytes);
+        assert_eq!(text.len() as u64, list.bytes);
         let pairs: Pairs = text
             .split(',')
             .filter(|line| !line.is_empty())
@@ -238,7 +242,7 @@ impl Gateway {
                     .collect::<Vec<_>>()
             })
             .collect();
-        assert_eq!(pairs.len() as u64, answer.list.rows);
+        assert_eq!(pairs.len() as u64, list.rows);
         pairs
     }
 

@@ -5,6 +5,7 @@ mod gateway;
 mod identity;
 mod recovery;
 mod sync;
+mod witness;
 mod writes;
 
 /// The same test on SQLite and on PostgreSQL.

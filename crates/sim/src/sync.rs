@@ -205,20 +205,22 @@ fn read(world: &World, account: &mut Account, device: u16, wanted: &Wanted) -> N
     }
     let mut page = collection.patches_after(from, PAGE_PATCHES);
     trim(&mut page);
-    if let Some(first) = page.patches.first_mut() {
+    // The last of an answer, so that the patches before it were already believed:
+    // the harder case for a client.
+    if let Some(last) = page.patches.last_mut() {
         if account
             .faults
             .take(FaultKind::WrongSnapshotMac, device)
             .is_some()
         {
-            *first = collection.with_wrong_snapshot_mac(first);
+            *last = collection.with_wrong_snapshot_mac(last);
         }
         if account
             .faults
             .take(FaultKind::WrongPatchMac, device)
             .is_some()
         {
-            *first = collection.with_wrong_patch_mac(first);
+            *last = collection.with_wrong_patch_mac(last);
         }
     }
     let mut node = collection_node(wanted, version);

@@ -138,7 +138,14 @@ impl Db {
             .max_lifetime(None)
             // A first sync writes two trees in another order than they lie in: with
             // SQLite's usual 2 MiB most pages would be read back again.
-            .connect_with(options.clone().pragma("cache_size", "-16384"))
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("cache_size", "-32768")
+                    // 64 MiB: a first sync is not made to wait until it is copied
+                    // from the log into the tables as well.
+                    .pragma("wal_autocheckpoint", "16384"),
+            )
             .await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)

@@ -2,6 +2,7 @@
 //! library learns them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use labelwire_domain::ids::InstanceKey;
 
@@ -82,10 +83,25 @@ pub async fn put_many(
     mappings: &[Mapping],
 ) -> Result<Vec<(String, String)>, Error> {
     let mut changed = Vec::new();
-    for chunk in last_of_each(mappings).chunks(CHUNK) {
+    let mut distinct = last_of_each(mappings);
+    // In the order of the key, so that neighbours are written together.
+    distinct.sort_unstable_by(|a, b| a.lid.cmp(&b.lid));
+    for chunk in distinct.chunks(CHUNK) {
         let json = to_json(chunk)?;
-        let news: Vec<News> = on!(tx.conn(), c, text = "lid_map/put_news" => sqlx::query_as(text)
-            .bind(instance.0).bind(&json).fetch_all(c).await)?;
+        let news: Vec<News> = match (tx.conn(), to_flat_json(chunk)) {
+            (Conn::Sqlite(c), Some(flat)) => {
+                sqlx::query_as(sql!("lid_map/put_news_flat.sqlite"))
+                    .bind(instance.0)
+                    .bind(flat)
+                    .bind(chunk[0].created_at)
+                    .bind(chunk[0].updated_at)
+                    .bind(&chunk[0].learning_source)
+                    .fetch_all(c)
+                    .await?
+            }
+            (conn, _) => on!(conn, c, text = "lid_map/put_news" => sqlx::query_as(text)
+                .bind(instance.0).bind(&json).fetch_all(c).await)?,
+        };
         if news.len() < chunk.len() {
             // What is known as it is still counts as learned again, just now.
             on!(tx.conn(), c, text = "lid_map/put_many" => sqlx::query(text)
@@ -110,6 +126,28 @@ fn last_of_each(mappings: &[Mapping]) -> Vec<&Mapping> {
         }
     }
     kept
+}
+
+/// Mappings that were all learned at once as plain texts: length of the number
+/// (2), number, LID. SQLite takes a text apart in half the time that it takes an
+/// array. `None` where they were not, or do not fit.
+fn to_flat_json(mappings: &[&Mapping]) -> Option<String> {
+    let first = mappings.first()?;
+    let digits = |text: &str| text.len() <= 99 && text.bytes().all(|b| b.is_ascii_digit());
+    let mut json = String::with_capacity(mappings.len() * 36 + 2);
+    json.push('[');
+    for (i, m) in mappings.iter().enumerate() {
+        let alike = m.created_at == first.created_at
+            && m.updated_at == first.updated_at
+            && m.learning_source == first.learning_source;
+        if !(alike && digits(&m.phone) && digits(&m.lid)) {
+            return None;
+        }
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(json, "{comma}\"{:02}{}{}\"", m.phone.len(), m.phone, m.lid);
+    }
+    json.push(']');
+    Some(json)
 }
 
 /// `[[lid, phone, created_at, updated_at, learning_source], …]`.

@@ -63,6 +63,13 @@ impl Town {
         self.sim.world()
     }
 
+    /// Stops everything and removes the database.
+    pub(super) async fn close(self, gateway: Gateway) {
+        gateway.stop().await;
+        self.sim.stop().await;
+        self.db.remove().await.unwrap();
+    }
+
     /// The phone changes something.
     pub(super) fn change(&self, changes: Vec<Change>) {
         self.world().change(PHONE, changes).unwrap();
@@ -262,8 +269,7 @@ impl Gateway {
         self.db.close().await;
     }
 
-    /// Drops the gateway as a crash would, as far as one process allows: nothing
-    /// is flushed by us.
+    /// What the instance does.
     pub(super) fn state(&self) -> State {
         self.app
             .instance(&self.caller, INSTANCE)

@@ -45,9 +45,7 @@ both!(
             let ids: Vec<_> = found.iter().map(|l| l.id.as_str()).collect();
             assert_eq!(ids, ["1", "2", "3"]);
         }
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -89,8 +87,6 @@ both!(
             (shown.as_str(), found.len()),
             ("5511777000777@s.whatsapp.net", 1)
         );
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );

@@ -42,9 +42,7 @@ both!(
         // The base is whole: what follows is understood.
         town.change(vec![put(3, true)]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -72,9 +70,7 @@ both!(
         tx.commit().await.unwrap();
         let refreshed = gateway.chats(&LabelFilter::default(), true).await;
         assert_eq!(refreshed, town.truth());
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -100,9 +96,7 @@ both!(
         town.agrees(&gateway, Duration::from_secs(30)).await;
         town.change(vec![put(10, true)]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -133,9 +127,7 @@ both!(
         .await;
         town.change(vec![put(2, true)]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -155,9 +147,7 @@ both!(
         town.change(vec![put(1, true)]);
         town.pair(&gateway, true).await;
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -171,7 +161,5 @@ both!(a_withheld_key_is_asked_for, async |db: TestDb| {
         .unwrap();
     let gateway = town.paired(true).await;
     town.agrees(&gateway, SOON).await;
-    gateway.stop().await;
-    town.sim.stop().await;
-    town.db.remove().await.unwrap();
+    town.close(gateway).await;
 });

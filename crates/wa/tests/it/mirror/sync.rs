@@ -54,9 +54,7 @@ both!(
         let parts = log::baseline(reader.conn(), synced[0].seq).await.unwrap();
         assert!(parts.len() >= 2);
         drop(reader);
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -66,9 +64,7 @@ both!(
         let town = Town::new(db, 60, 5, 200).await;
         let gateway = town.paired(false).await;
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -81,9 +77,7 @@ both!(
         // And the first label of its life arrives.
         town.change(vec![label(&town, "1", "First")]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -100,9 +94,7 @@ both!(
         town.agrees(&gateway, SOON).await;
         town.change(vec![put("900", "5511777777777@s.whatsapp.net", false)]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -141,9 +133,7 @@ both!(
             .unwrap();
         town.change(vec![revive]);
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -162,9 +152,7 @@ both!(
         tokio::time::sleep(Duration::from_millis(50)).await;
         town.change(vec![put("1", "5511666666662@s.whatsapp.net", true)]);
         town.agrees(&gateway, Duration::from_secs(2)).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -184,9 +172,7 @@ both!(
         let gateway = town.gateway().await;
         gateway.connected().await;
         town.agrees(&gateway, Duration::from_secs(2)).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -205,8 +191,6 @@ both!(
         town.change(vec![put("1", "5511666666661@s.whatsapp.net", true)]);
         town.world().disconnect(PHONE, 1, true).unwrap();
         town.agrees(&gateway, SOON).await;
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );

@@ -53,9 +53,7 @@ both!(
             ]
         );
         drop(reader);
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -75,9 +73,7 @@ both!(
         put(&gateway, "1", true).await.unwrap();
         assert!(on_phone(&town));
         assert_eq!(gateway.mirror().await, town.truth());
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );
 
@@ -103,8 +99,6 @@ both!(
         ));
         put(&gateway, "1", true).await.unwrap();
         assert_eq!(gateway.mirror().await, town.truth());
-        gateway.stop().await;
-        town.sim.stop().await;
-        town.db.remove().await.unwrap();
+        town.close(gateway).await;
     }
 );

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
+use labelwire_domain::label::Label;
 
 struct Plain;
 

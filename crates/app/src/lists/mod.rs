@@ -7,200 +7,26 @@
 //! does not grow with the account. What is kept is bounded over all instances;
 //! the database stays the source.
 
+mod labels;
+mod segment;
+mod stream;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use labelwire_domain::ids::InstanceKey;
-use labelwire_domain::label::{Label, id_order};
+use labelwire_domain::label::id_order;
 use labelwire_store::{Db, Error, chat_labels};
 use tokio::sync::mpsc;
 
 use crate::instance::{Handle, Seen};
 use crate::tasks::Tasks;
 
-/// Bytes a segment aims at: large enough to be sent in few writes, small enough
-/// to be rendered anew for one change.
-const SEGMENT_BYTES: usize = 48 * 1024;
-/// Rows a streamed answer reads at a time.
-const PAGE_ROWS: i64 = 10_000;
-
-/// How a dialect writes one chat. The pieces of an answer are joined by commas.
-pub trait Render: Send + Sync {
-    /// A name that tells this rendering from others.
-    fn name(&self) -> &'static str;
-    /// Appends one chat with its live labels, ordered by id.
-    fn chat(&self, chat: &str, labels: &[&Label], out: &mut Vec<u8>);
-}
-
-/// An answer: pieces of text to send in order, and what they hold.
-#[derive(Debug, Clone, Default)]
-pub struct ChatList {
-    segments: Vec<Arc<Segment>>,
-    /// Chats in it.
-    pub chats: u64,
-    /// Pairs of chat and label in it.
-    pub rows: u64,
-    /// Bytes of all pieces, commas between them included.
-    pub bytes: u64,
-}
-
-#[derive(Debug)]
-struct Segment {
-    /// `,chat,chat,…`: every chat behind a comma, so that segments join as they are.
-    body: Bytes,
-    entries: Box<[Entry]>,
-    /// The chats' shown names, one after the other.
-    names: Box<str>,
-    rows: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    body_end: u32,
-    name_end: u32,
-    labels: u32,
-}
-
-impl ChatList {
-    /// The pieces, in order; the first without its comma.
-    pub fn pieces(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.segments.iter().enumerate().map(|(i, s)| {
-            if i == 0 {
-                s.body.slice(1..)
-            } else {
-                s.body.clone()
-            }
-        })
-    }
-
-    fn of(segments: Vec<Arc<Segment>>) -> Self {
-        let chats = segments.iter().map(|s| s.entries.len() as u64).sum();
-        let rows = segments.iter().map(|s| s.rows).sum();
-        let bytes: u64 = segments.iter().map(|s| s.body.len() as u64).sum();
-        Self {
-            segments,
-            chats,
-            rows,
-            bytes: bytes.saturating_sub(1),
-        }
-    }
-
-    fn weight(&self) -> usize {
-        self.segments
-            .iter()
-            .map(|s| s.body.len() + s.names.len() + s.entries.len() * size_of::<Entry>() + 96)
-            .sum()
-    }
-}
-
-impl Segment {
-    fn name(&self, at: usize) -> &str {
-        let start = if at == 0 {
-            0
-        } else {
-            self.entries[at - 1].name_end as usize
-        };
-        &self.names[start..self.entries[at].name_end as usize]
-    }
-
-    fn body(&self, at: usize) -> &[u8] {
-        let start = if at == 0 {
-            0
-        } else {
-            self.entries[at - 1].body_end as usize
-        };
-        &self.body[start..self.entries[at].body_end as usize]
-    }
-
-    fn last(&self) -> &str {
-        self.entries
-            .len()
-            .checked_sub(1)
-            .map_or("", |at| self.name(at))
-    }
-}
-
-/// Fills segments in order.
-#[derive(Default)]
-struct Filler {
-    done: Vec<Arc<Segment>>,
-    body: Vec<u8>,
-    entries: Vec<Entry>,
-    names: String,
-    rows: u64,
-}
-
-impl Filler {
-    fn push(&mut self, name: &str, labels: u32, body: impl FnOnce(&mut Vec<u8>)) {
-        if self.body.len() >= SEGMENT_BYTES {
-            self.cut();
-        }
-        body(&mut self.body);
-        self.names.push_str(name);
-        self.rows += u64::from(labels);
-        // A segment is cut long before either length leaves 32 bits.
-        self.entries.push(Entry {
-            body_end: u32::try_from(self.body.len()).unwrap_or(u32::MAX),
-            name_end: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
-            labels,
-        });
-    }
-
-    fn render(&mut self, render: &dyn Render, name: &str, labels: &[&Label]) {
-        let count = u32::try_from(labels.len()).unwrap_or(u32::MAX);
-        self.push(name, count, |out| {
-            out.push(b',');
-            render.chat(name, labels, out);
-        });
-    }
-
-    fn cut(&mut self) {
-        if self.entries.is_empty() {
-            return;
-        }
-        self.done.push(Arc::new(Segment {
-            body: std::mem::take(&mut self.body).into_boxed_slice().into(),
-            entries: std::mem::take(&mut self.entries).into(),
-            names: std::mem::take(&mut self.names).into(),
-            rows: std::mem::take(&mut self.rows),
-        }));
-    }
-
-    fn finish(mut self) -> Vec<Arc<Segment>> {
-        self.cut();
-        self.done
-    }
-}
-
-/// The labels of an instance, as of a commit.
-#[derive(Debug)]
-pub struct Labels {
-    as_of: u64,
-    /// All labels, deleted ones too, ordered by id.
-    pub all: Vec<Label>,
-}
-
-impl Labels {
-    /// The live label of an id.
-    #[must_use]
-    pub fn live(&self, id: &str) -> Option<&Label> {
-        self.all
-            .binary_search_by(|l| id_order(&l.id).cmp(&id_order(id)))
-            .ok()
-            .map(|at| &self.all[at])
-            .filter(|l| !l.deleted)
-    }
-
-    /// The live labels of these ids, ordered by id, each once.
-    fn live_of<'a>(&'a self, ids: impl Iterator<Item = &'a str>) -> Vec<&'a Label> {
-        let mut labels: Vec<&Label> = ids.filter_map(|id| self.live(id)).collect();
-        labels.sort_unstable_by(|a, b| id_order(&a.id).cmp(&id_order(&b.id)));
-        labels.dedup_by(|a, b| a.id == b.id);
-        labels
-    }
-}
+pub use labels::Labels;
+pub use segment::{ChatList, Render};
+use segment::{Filler, SEGMENT_BYTES, keep};
+pub use stream::{Part, Streamed};
 
 #[derive(PartialEq, Eq, Hash, Clone)]
 struct Key {
@@ -225,31 +51,6 @@ pub enum Answer {
     Kept(Arc<ChatList>),
     /// Too large to be kept: read and rendered as it is sent.
     Streamed(Streamed),
-}
-
-/// An answer on its way.
-pub struct Streamed(mpsc::Receiver<Result<Part, Error>>);
-
-/// A part of a streamed answer.
-#[derive(Debug)]
-pub enum Part {
-    /// Chats, joined by commas, the first behind one too except in the first part.
-    Chats(Bytes),
-    /// The last part: what all of them held.
-    End {
-        /// Chats.
-        chats: u64,
-        /// Pairs of chat and label.
-        rows: u64,
-    },
-}
-
-impl Streamed {
-    /// The next part. After an error, or where the last was no [`Part::End`], the
-    /// answer is not whole and must not look so.
-    pub async fn next(&mut self) -> Option<Result<Part, Error>> {
-        self.0.recv().await
-    }
 }
 
 /// All kept answers of the process.
@@ -387,7 +188,8 @@ impl Lists {
         let (send, receive) = mpsc::channel(2);
         let db = self.db.clone();
         self.tasks.spawn(async move {
-            let sent = send_pages(&db, instance, &labels, filter.as_deref(), render, &send).await;
+            let sent =
+                stream::send_pages(&db, instance, &labels, filter.as_deref(), render, &send).await;
             if let Err(error) = sent {
                 let _ = send.send(Err(error)).await;
             }
@@ -551,69 +353,5 @@ impl Lists {
     }
 }
 
-/// Sends a whole answer, page by page. A reader that is gone ends it.
-async fn send_pages(
-    db: &Db,
-    instance: InstanceKey,
-    labels: &Labels,
-    filter: Option<&[String]>,
-    render: &dyn Render,
-    send: &mpsc::Sender<Result<Part, Error>>,
-) -> Result<(), Error> {
-    let (mut chats, mut rows) = (0, 0);
-    let mut behind = String::new();
-    loop {
-        let page = {
-            let mut reader = db.reader().await?;
-            chat_labels::live_page(reader.conn(), instance, &behind, PAGE_ROWS).await?
-        };
-        let last_page = page.len() < usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
-        let mut groups: Vec<&[chat_labels::LiveRow]> =
-            page.chunk_by(|a, b| a.chat == b.chat).collect();
-        if !last_page && groups.len() > 1 {
-            // The last chat may go on in the next page.
-            groups.pop();
-        }
-        let mut filler = Filler::default();
-        for group in &groups {
-            let asked = filter.is_none_or(|f| group.iter().any(|row| f.contains(&row.label_id)));
-            let live = if asked {
-                labels.live_of(group.iter().map(|row| row.label_id.as_str()))
-            } else {
-                Vec::new()
-            };
-            if !live.is_empty() {
-                filler.render(render, &group[0].chat, &live);
-            }
-        }
-        if let Some(group) = groups.last() {
-            behind.clone_from(&group[0].chat);
-        }
-        for segment in filler.finish() {
-            let first = usize::from(chats == 0);
-            chats += segment.entries.len() as u64;
-            rows += segment.rows;
-            if send
-                .send(Ok(Part::Chats(segment.body.slice(first..))))
-                .await
-                .is_err()
-            {
-                return Ok(());
-            }
-        }
-        if last_page {
-            let _ = send.send(Ok(Part::End { chats, rows })).await;
-            return Ok(());
-        }
-    }
-}
-
-fn keep(filler: &mut Filler, segment: &Segment, at: usize) {
-    filler.push(segment.name(at), segment.entries[at].labels, |out| {
-        out.extend_from_slice(segment.body(at));
-    });
-}
-
 #[cfg(test)]
-#[path = "lists_tests.rs"]
 mod tests;

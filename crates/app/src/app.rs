@@ -1,12 +1,15 @@
 //! The application: what all use cases share.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy};
 use labelwire_domain::ids::{AccountId, InstanceKey};
 use labelwire_domain::token::TokenHash;
 use labelwire_store::{Db, accounts, instances};
+
+use tokio::sync::oneshot;
 
 use crate::access::Caller;
 use crate::error::Error;
@@ -146,6 +149,18 @@ impl App {
             .collect())
     }
 
+    /// Does work that must not stop half way because whoever asked for it hangs up.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, wait) = oneshot::channel();
+        self.0.parts.tasks.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        wait.await.map_err(|_| Error::Stopping)?
+    }
+
     pub(crate) fn db(&self) -> &Db {
         &self.0.parts.db
     }
@@ -234,6 +249,14 @@ pub async fn create_account(
     entropy: &dyn Entropy,
     name: &str,
 ) -> Result<(AccountId, String), Error> {
+    let is_blank = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    if is_blank(name.chars().next())
+        || is_blank(name.chars().next_back())
+        || name.chars().count() > 100
+        || name.chars().any(char::is_control)
+    {
+        return Err(Error::AccountNameInvalid);
+    }
     let now = clock.now();
     let (mut id_bytes, mut token_bytes) = ([0; 10], [0; 16]);
     entropy.fill(&mut id_bytes);

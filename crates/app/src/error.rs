@@ -72,6 +72,14 @@ pub enum Error {
         "the labels of instance `{0}` were never synced; pair it with `GET /api/instance/connect/{0}` and wait for state `connected`"
     )]
     NeverSynced(String),
+    /// Connecting was ended: by a logout, a deletion, or because nobody scanned.
+    #[error("connecting ended: {0}")]
+    ConnectingEnded(String),
+    /// No account can be named so.
+    #[error(
+        "an account name is 1 to 100 characters, none of them a control character or a blank at an end"
+    )]
+    AccountNameInvalid,
     /// No QR code or pairing code came in time.
     #[error("timed out waiting for a pairing code")]
     PairingTimeout,
@@ -104,10 +112,14 @@ impl Error {
             Self::InstanceMismatch => Kind::Denied,
             Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
             Self::NameInvalid
+            | Self::AccountNameInvalid
             | Self::TokenInvalid
             | Self::InvalidChat(_)
             | Self::InvalidNumber(_) => Kind::Invalid,
-            Self::NotConnected(_) | Self::NeverSynced(_) | Self::Stopping => Kind::NotConnected,
+            Self::NotConnected(_)
+            | Self::NeverSynced(_)
+            | Self::ConnectingEnded(_)
+            | Self::Stopping => Kind::NotConnected,
             Self::PairingTimeout | Self::RefreshTimeout => Kind::Timeout,
             Self::Phone(_) => Kind::Phone,
             Self::Store(_) => Kind::Internal,
@@ -130,6 +142,8 @@ impl Error {
             Self::LabelNotFound(_) => "label_not_found",
             Self::NotConnected(_) => "instance_not_connected",
             Self::NeverSynced(_) => "instance_never_synced",
+            Self::ConnectingEnded(_) => "connecting_ended",
+            Self::AccountNameInvalid => "account_name_invalid",
             Self::PairingTimeout => "pairing_timeout",
             Self::RefreshTimeout => "refresh_timeout",
             Self::InvalidNumber(_) => "invalid_number",

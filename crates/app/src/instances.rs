@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use labelwire_domain::ids::InstanceId;
+use labelwire_domain::clock::Timestamp;
+use labelwire_domain::ids::{AccountId, InstanceId};
 use labelwire_domain::instance::{State, is_valid_name};
 use labelwire_domain::token::{self, TokenHash};
 use labelwire_store::{instances, tokens};
@@ -66,31 +67,40 @@ impl App {
         let mut random = [0; 10];
         self.entropy().fill(&mut random);
         let id = InstanceId::new(now, random);
+        let (app, account) = (self.clone(), caller.account.clone());
+        let (name, hash) = (name.to_owned(), TokenHash::of(&token));
+        let made = self
+            .to_the_end(async move { app.insert_instance(&id, &account, &name, hash, now).await });
+        Ok((made.await?, token))
+    }
+
+    async fn insert_instance(
+        &self,
+        id: &InstanceId,
+        account: &AccountId,
+        name: &str,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Result<Standing, Error> {
         let mut tx = self.db().begin().await?;
-        let key = instances::insert(&mut tx, &id, &caller.account, name, now)
+        let key = instances::insert(&mut tx, id, account, name, now)
             .await
             .map_err(|e| match e {
                 labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
                 other => Error::Store(other),
             })?;
-        tokens::insert(
-            &mut tx,
-            TokenHash::of(&token),
-            &caller.account,
-            Some(key),
-            now,
-        )
-        .await
-        .map_err(|e| match e {
-            labelwire_store::Error::Taken(_) => Error::TokenTaken,
-            other => Error::Store(other),
-        })?;
+        tokens::insert(&mut tx, hash, account, Some(key), now)
+            .await
+            .map_err(|e| match e {
+                labelwire_store::Error::Taken(_) => Error::TokenTaken,
+                other => Error::Store(other),
+            })?;
         let row = instances::find(tx.conn(), key).await?;
         tx.commit().await?;
         let row = row.ok_or(labelwire_store::Error::Corrupt("instances"))?;
         let handle = self.adopt(&row)?;
         let status = handle.status();
-        Ok((Standing { handle, status }, token))
+        Ok(Standing { handle, status })
     }
 
     /// The instances a caller may see, by name.
@@ -132,7 +142,8 @@ impl App {
     /// # Errors
     /// The database's.
     pub async fn logout_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
-        self.instance(caller, name)?.logout().await
+        let handle = self.instance(caller, name)?;
+        self.to_the_end(async move { handle.logout().await }).await
     }
 
     /// Unlinks an instance and removes it with its mirror and tokens.
@@ -142,13 +153,19 @@ impl App {
     pub async fn delete_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
         caller.require_account()?;
         let handle = self.instance(caller, name)?;
-        handle.logout().await?;
-        handle.end().await;
-        let mut tx = self.db().begin().await?;
-        instances::delete(&mut tx, handle.key).await?;
-        tx.commit().await?;
-        self.disown(handle.key);
-        Ok(())
+        let app = self.clone();
+        self.to_the_end(async move {
+            handle.logout().await?;
+            // From here on nobody finds it; whoever holds it sees it end.
+            app.disown(handle.key);
+            handle.end().await;
+            let mut tx = app.db().begin().await?;
+            instances::delete(&mut tx, handle.key).await?;
+            tx.commit().await?;
+            app.disown(handle.key);
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -174,7 +191,7 @@ async fn connect(handle: &Handle, number: Option<String>) -> Result<Connecting, 
             .map(Connecting::PairCode),
         (_, None, Some(code)) => Ok(Connecting::Qr(code)),
         _ if reason.is_empty() => Err(Error::PairingTimeout),
-        _ => Err(Error::Phone(reason)),
+        _ => Err(Error::ConnectingEnded(reason)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use labelwire_domain::change::Association;
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::{Label, LabelFilter, id_order};
 use labelwire_store::chat_labels;
@@ -143,6 +144,25 @@ impl App {
         let held = chat_labels::keys_of_chat(reader.conn(), handle.key, label_id, &shown).await?;
         drop(reader);
         let actor = caller.actor();
+        let app = self.clone();
+        let label_id = label_id.to_owned();
+        self.to_the_end(async move {
+            app.write_chat_label(&handle, &label_id, jid, held, labeled, &actor)
+                .await
+        })
+        .await?;
+        Ok(shown)
+    }
+
+    async fn write_chat_label(
+        &self,
+        handle: &Handle,
+        label_id: &str,
+        jid: ChatJid,
+        held: Vec<Association>,
+        labeled: bool,
+        actor: &str,
+    ) -> Result<(), Error> {
         let live: Vec<ChatJid> = held
             .iter()
             .filter(|a| a.labeled)
@@ -153,14 +173,14 @@ impl App {
                 // The key it existed under before, else the form asked for
                 // (`protocol.md` A6: which one WhatsApp wants is not provable).
                 let key = held.into_iter().next().map_or(jid, |a| a.chat_jid);
-                handle.set_chat_label(label_id, &key, true, &actor).await?;
+                handle.set_chat_label(label_id, &key, true, actor).await?;
             }
         } else {
             for key in &live {
-                handle.set_chat_label(label_id, key, false, &actor).await?;
+                handle.set_chat_label(label_id, key, false, actor).await?;
             }
         }
-        Ok(shown)
+        Ok(())
     }
 
     /// An instance whose labels can be read, online or not.

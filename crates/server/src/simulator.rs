@@ -35,6 +35,7 @@ pub(crate) async fn serve(args: ServeSim) -> anyhow::Result<()> {
     telemetry::init()?;
     let signals = lifecycle::Signals::listen()?;
     let endpoint = endpoint(&args.sim_ws_url)?;
+    endpoint.require_loopback()?;
     let _claim = folder::claim(&args.storage.data)?;
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {

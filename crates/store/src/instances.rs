@@ -210,11 +210,13 @@ pub async fn forget_mirror(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the instance and all it left, its tokens too. The log stays.
+/// Removes the instance and all it left, its tokens and baselines too. Of the
+/// history only the log's rows stay: they are never changed.
 ///
 /// # Errors
 /// The engine's own.
 pub async fn delete(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
+    on!(tx.conn(), c => sqlx::query(sql!("log/delete_baselines")).bind(key.0).execute(c).await.map(drop))?;
     forget_pairing(tx, key).await?;
     forget_mirror(tx, key).await?;
     on!(tx.conn(), c => sqlx::query(sql!("instances/delete")).bind(key.0).execute(c).await.map(drop))?;

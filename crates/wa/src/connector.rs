@@ -34,6 +34,19 @@ pub enum Endpoint {
     },
 }
 
+#[cfg(feature = "simulator")]
+impl Endpoint {
+    /// Refuses everything that is not on this machine.
+    ///
+    /// # Errors
+    /// [`PhoneError::Refused`] with what to write instead.
+    pub fn require_loopback(&self) -> Result<(), PhoneError> {
+        let Self::Simulator { ws_url, http_url } = self;
+        crate::loopback::refuse_elsewhere(ws_url)?;
+        crate::loopback::refuse_elsewhere(http_url)
+    }
+}
+
 /// What clients are made of.
 pub struct Options {
     /// Where protocol state is kept.

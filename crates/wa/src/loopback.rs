@@ -12,7 +12,7 @@ use whatsapp_rust::http::{HttpClient, HttpRequest, HttpResponse, UreqHttpClient}
 
 use crate::socket::Sockets;
 
-fn refuse_elsewhere(url: &str) -> Result<(), PhoneError> {
+pub(crate) fn refuse_elsewhere(url: &str) -> Result<(), PhoneError> {
     let host = url
         .split_once("://")
         .and_then(|(_, rest)| rest.split(['/', '?']).next())

@@ -113,11 +113,15 @@ impl From<AppError> for Error {
             AppError::InstanceMismatch => "Instance token does not match the requested instance",
             AppError::NameTaken(_) => "Instance name already exists",
             AppError::NameInvalid => "Instance name is invalid",
+            AppError::AccountNameInvalid => "Account name is invalid",
             AppError::TokenTaken => "Instance token already exists",
             AppError::TokenInvalid => "Instance token is invalid",
             AppError::InvalidChat(_) | AppError::InvalidNumber(_) => "Number is invalid",
             AppError::LabelNotFound(_) => "Tag not found",
-            AppError::NotConnected(_) | AppError::NeverSynced(_) | AppError::Stopping => {
+            AppError::NotConnected(_)
+            | AppError::NeverSynced(_)
+            | AppError::ConnectingEnded(_)
+            | AppError::Stopping => {
                 return Self::not_connected();
             }
             AppError::PairingTimeout => "Timed out waiting for a QR code",
@@ -190,6 +194,8 @@ mod tests {
             AppError::NotConnected(shop()),
             AppError::NeverSynced(shop()),
             AppError::Stopping,
+            AppError::ConnectingEnded("logged out by the API".to_owned()),
+            AppError::AccountNameInvalid,
             AppError::PairingTimeout,
             AppError::RefreshTimeout,
             AppError::Phone("fatal error 400".to_owned()),
@@ -215,6 +221,8 @@ mod tests {
                 "503 Instance is not connected to WhatsApp",
                 "503 Instance is not connected to WhatsApp",
                 "503 Instance is not connected to WhatsApp",
+                "503 Instance is not connected to WhatsApp",
+                "400 Account name is invalid",
                 "504 Timed out waiting for a QR code",
                 "504 Timed out syncing labels with WhatsApp",
                 "502 WhatsApp refused the request",

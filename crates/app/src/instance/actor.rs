@@ -1,5 +1,6 @@
 //! The one task that changes an instance: events in, transactions out, in order.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const RECORDS_PER_COMMIT: usize = 5_000;
 const PENDING_PATIENCE: Duration = Duration::from_secs(3);
 /// First and last pause before a stopped client is started anew.
 const RESTART_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// See [`Actor::catch_ups`].
+const OWED: u8 = 2;
 
 /// A running client's side of the actor.
 struct Client {
@@ -42,6 +46,8 @@ pub(super) struct Actor {
     restart: Option<Instant>,
     pause: Duration,
     last_step: Instant,
+    /// 0: none runs; 1: one runs; [`OWED`]: one runs and another is to follow.
+    catch_ups: Arc<AtomicU8>,
 }
 
 impl Actor {
@@ -59,6 +65,7 @@ impl Actor {
             restart: None,
             pause: RESTART_PAUSE.0,
             last_step: Instant::now(),
+            catch_ups: Arc::default(),
         }
     }
 
@@ -81,6 +88,12 @@ impl Actor {
                     }
                     Some(Ask::End(done)) => {
                         self.shut().await;
+                        // Whoever waits for a code must not wait on.
+                        self.handle.status.send_modify(|s| {
+                            s.state = State::Disconnected;
+                            s.reason = "the instance was deleted".into();
+                            s.qr = None;
+                        });
                         let _ = done.send(());
                         return;
                     }
@@ -458,12 +471,29 @@ impl Actor {
         });
     }
 
-    /// Fetches what was skipped (`protocol.md` A5).
+    /// Fetches what was skipped (`protocol.md` A5). A storm of changes is skipped a
+    /// thousand times: one catch-up runs and one may be owed, no more.
     fn spawn_catch_up(&self) {
+        let more = |running| Some(if running == 0 { 1 } else { OWED });
+        let before = self
+            .catch_ups
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        if before != Ok(0) {
+            return;
+        }
         let handle = Arc::clone(&self.handle);
+        let catch_ups = Arc::clone(&self.catch_ups);
         self.parts.tasks.spawn(async move {
-            if let Err(error) = handle.catch_up().await {
-                tracing::debug!(instance = %handle.name, %error, "catching up ended");
+            loop {
+                if let Err(error) = handle.catch_up().await {
+                    tracing::debug!(instance = %handle.name, %error, "catching up ended");
+                }
+                // Owed: once more. Not owed: none runs from here on.
+                let ended = catch_ups.compare_exchange(1, 0, Ordering::AcqRel, Ordering::Acquire);
+                if ended.is_ok() {
+                    return;
+                }
+                catch_ups.store(1, Ordering::Release);
             }
         });
     }

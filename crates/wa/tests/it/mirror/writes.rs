@@ -8,7 +8,7 @@ use labelwire_store::log;
 use labelwire_store::testing::TestDb;
 
 use super::both;
-use super::gateway::{Gateway, INSTANCE, PHONE, Town};
+use super::gateway::{Gateway, INSTANCE, PHONE, Town, eventually};
 
 const SOON: Duration = Duration::from_secs(10);
 const CHAT: &str = "5511888888888@s.whatsapp.net";
@@ -99,6 +99,95 @@ both!(
         ));
         put(&gateway, "1", true).await.unwrap();
         assert_eq!(gateway.mirror().await, town.truth());
+        town.close(gateway).await;
+    }
+);
+
+both!(
+    a_deletion_finishes_though_whoever_asked_for_it_hangs_up,
+    async |db: TestDb| {
+        let town = Town::new(db, 20, 3, 30).await;
+        let gateway = town.paired(true).await;
+        for round in 0..40u32 {
+            let name = format!("short-lived-{round}");
+            gateway
+                .app
+                .create_instance(&gateway.caller, &name, None)
+                .await
+                .unwrap();
+            // Dropped wherever it has come to after so many polls.
+            let deletion = gateway.app.delete_instance(&gateway.caller, &name);
+            let mut deletion = Box::pin(deletion);
+            for _ in 0..round / 8 {
+                let _ = futures_util::poll!(&mut deletion);
+                tokio::task::yield_now().await;
+            }
+            let begun = round >= 8;
+            drop(deletion);
+            if begun {
+                eventually("deleted", SOON, async || {
+                    gateway
+                        .app
+                        .create_instance(&gateway.caller, &name, None)
+                        .await
+                        .is_ok()
+                })
+                .await;
+                let named = gateway.app.list_instances(&gateway.caller);
+                assert_eq!(named.iter().filter(|s| s.handle.name == name).count(), 1);
+                gateway.app.instance(&gateway.caller, &name).unwrap();
+            }
+            gateway
+                .app
+                .delete_instance(&gateway.caller, &name)
+                .await
+                .unwrap();
+        }
+        town.close(gateway).await;
+    }
+);
+
+both!(
+    a_storm_of_changes_keeps_nobody_from_refreshing,
+    async |db: TestDb| {
+        let town = Town::new(db, 50, 4, 80).await;
+        let gateway = town.paired(true).await;
+        let storm = {
+            let world = town.world().clone();
+            tokio::spawn(async move {
+                for n in 0..800u32 {
+                    let chat = format!("55117{:08}@s.whatsapp.net", n % 40);
+                    let on = (n / 40) % 2 == 0;
+                    let change = labelwire_sim::labels::chat("2", &chat, on, 1);
+                    world.change(PHONE, vec![change]).unwrap();
+                    tokio::time::sleep(Duration::from_millis(3)).await;
+                }
+            })
+        };
+        let mut rounds = 0;
+        while !storm.is_finished() {
+            let refreshes = (0..5).map(|_| {
+                let app = gateway.app.clone();
+                let caller = gateway.caller.clone();
+                async move {
+                    let handle = app.instance(&caller, INSTANCE).unwrap();
+                    handle.refresh(Duration::from_secs(20)).await
+                }
+            });
+            for refreshed in futures_util::future::join_all(refreshes).await {
+                refreshed.unwrap();
+            }
+            // A write may lose every race for the next version, and then says so.
+            let on = rounds % 2 == 0;
+            match put(&gateway, "1", on).await {
+                Ok(_) => assert_eq!(on_phone(&town), on),
+                Err(error) => assert!(matches!(error, Error::Phone(_)), "{error}"),
+            }
+            rounds += 1;
+        }
+        storm.await.unwrap();
+        assert!(rounds > 0);
+        town.agrees(&gateway, SOON).await;
         town.close(gateway).await;
     }
 );

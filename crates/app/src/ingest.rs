@@ -173,6 +173,17 @@ async fn baseline(
     instances::set_synced(tx, instance, now).await
 }
 
+/// The associations among records, the last of each key.
+fn last_associations(records: Vec<Record>) -> Vec<Association> {
+    last_of_each(records)
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Association(association) => Some(association),
+            Record::Label(_) => None,
+        })
+        .collect()
+}
+
 /// Changes on top of what is known.
 async fn follow(
     tx: &mut Tx,
@@ -184,13 +195,7 @@ async fn follow(
     if records.is_empty() {
         return Ok(Applied::default());
     }
-    let keys: Vec<Association> = last_of_each(records.clone())
-        .into_iter()
-        .filter_map(|r| match r {
-            Record::Association(a) => Some(a),
-            Record::Label(_) => None,
-        })
-        .collect();
+    let keys = last_associations(records.clone());
     let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
     let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, held);
     let changes: Vec<Change> = records
@@ -263,13 +268,7 @@ async fn write(
         applied.everything |= carriers.len() >= CHUNK;
         applied.chats.extend(carriers);
     }
-    let sets: Vec<Association> = last_of_each(sets)
-        .into_iter()
-        .filter_map(|r| match r {
-            Record::Association(a) => Some(a),
-            Record::Label(_) => None,
-        })
-        .collect();
+    let sets = last_associations(sets);
     for chunk in sets.chunks(CHUNK) {
         chat_labels::set_many(tx, instance, chunk).await?;
     }

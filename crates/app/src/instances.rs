@@ -162,6 +162,7 @@ impl App {
             let mut tx = app.db().begin().await?;
             instances::delete(&mut tx, handle.key).await?;
             tx.commit().await?;
+            // Once more: its token may have been looked up in between.
             app.disown(handle.key);
             Ok(())
         })

@@ -87,7 +87,6 @@ pub async fn put_many(
     // In the order of the key, so that neighbours are written together.
     distinct.sort_unstable_by(|a, b| a.lid.cmp(&b.lid));
     for chunk in distinct.chunks(CHUNK) {
-        let json = to_json(chunk)?;
         let news: Vec<News> = match (tx.conn(), to_flat_json(chunk)) {
             (Conn::Sqlite(c), Some(flat)) => {
                 sqlx::query_as(sql!("lid_map/put_news_flat.sqlite"))
@@ -100,12 +99,12 @@ pub async fn put_many(
                     .await?
             }
             (conn, _) => on!(conn, c, text = "lid_map/put_news" => sqlx::query_as(text)
-                .bind(instance.0).bind(&json).fetch_all(c).await)?,
+                .bind(instance.0).bind(to_json(chunk)?).fetch_all(c).await)?,
         };
         if news.len() < chunk.len() {
             // What is known as it is still counts as learned again, just now.
             on!(tx.conn(), c, text = "lid_map/put_many" => sqlx::query(text)
-                .bind(instance.0).bind(&json).execute(c).await.map(drop))?;
+                .bind(instance.0).bind(to_json(chunk)?).execute(c).await.map(drop))?;
         }
         changed.extend(news.into_iter().map(|n| (n.lid, n.phone)));
     }

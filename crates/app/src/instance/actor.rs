@@ -83,8 +83,8 @@ impl Actor {
                     Some(Ask::Start(done)) => {
                         let _ = done.send(self.start().await);
                     }
-                    Some(Ask::Stop { forget, done }) => {
-                        let _ = done.send(self.stop(forget).await);
+                    Some(Ask::LogOut(done)) => {
+                        let _ = done.send(self.log_out().await);
                     }
                     Some(Ask::End(done)) => {
                         self.shut().await;
@@ -159,15 +159,11 @@ impl Actor {
         Ok(())
     }
 
-    async fn stop(&mut self, forget: bool) -> Result<(), Error> {
+    async fn log_out(&mut self) -> Result<(), Error> {
         self.shut().await;
-        if forget {
-            self.forget().await?;
-            self.set_state(State::LoggedOut, "logged out by the API")
-                .await;
-        } else {
-            self.set_state(State::Disconnected, "").await;
-        }
+        self.forget().await?;
+        self.set_state(State::LoggedOut, "logged out by the API")
+            .await;
         Ok(())
     }
 

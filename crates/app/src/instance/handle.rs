@@ -49,11 +49,8 @@ pub(crate) struct Parts {
 pub(crate) enum Ask {
     /// Run a client, if none runs; answer with it.
     Start(oneshot::Sender<Result<(), PhoneError>>),
-    /// Stop the client. With `forget`, the pairing is void afterwards.
-    Stop {
-        forget: bool,
-        done: oneshot::Sender<Result<(), Error>>,
-    },
+    /// Stop the client; the pairing is void afterwards.
+    LogOut(oneshot::Sender<Result<(), Error>>),
     /// Stop the client and end the actor.
     End(oneshot::Sender<()>),
 }
@@ -155,7 +152,7 @@ impl Handle {
             tracing::warn!(instance = %self.name, %error, "WhatsApp was not told of the logout");
         }
         let (done, wait) = oneshot::channel();
-        self.ask(Ask::Stop { forget: true, done }).await?;
+        self.ask(Ask::LogOut(done)).await?;
         wait.await.map_err(|_| Error::Stopping)?
     }
 

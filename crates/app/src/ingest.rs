@@ -130,13 +130,14 @@ async fn baseline(
         match record {
             Record::Label(label) => label_records.push(Record::Label(label)),
             Record::Association(association) => associations.push(association),
+            Record::Message(_) | Record::Order(_) | Record::Removed(_) => {}
         }
     }
     let label_records: Vec<Label> = last_of_each(label_records)
         .into_iter()
         .filter_map(|r| match r {
             Record::Label(label) => Some(label),
-            Record::Association(_) => None,
+            _ => None,
         })
         .collect();
     for label in &label_records {
@@ -179,7 +180,7 @@ fn last_associations(records: Vec<Record>) -> Vec<Association> {
         .into_iter()
         .filter_map(|record| match record {
             Record::Association(association) => Some(association),
-            Record::Label(_) => None,
+            _ => None,
         })
         .collect()
 }

@@ -19,13 +19,98 @@ pub struct Association {
     pub changed_at: Timestamp,
 }
 
-/// One record of the `regular` collection that labels are made of.
+/// The last word WhatsApp said on one label and one message (`label_message`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageLabel {
+    /// The label's id.
+    pub label_id: String,
+    /// The chat under the key it exists under.
+    pub chat_jid: ChatJid,
+    /// The message's id.
+    pub message_id: String,
+    /// Whether the message carries the label.
+    pub labeled: bool,
+    /// When WhatsApp says the record was made.
+    pub changed_at: Timestamp,
+}
+
+/// The account's order of labels (`label_reordering`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LabelOrder {
+    /// Label ids, first one first.
+    pub ids: Vec<i32>,
+    /// When WhatsApp says the record was made.
+    pub changed_at: Timestamp,
+}
+
+/// What a record is about: its index in the collection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordKey {
+    /// `["label_edit", id]`.
+    Label(String),
+    /// `["label_jid", label, chat]`.
+    Association(String, ChatJid),
+    /// `["label_message", label, chat, message, "0", "0"]`.
+    Message(String, ChatJid, String),
+    /// `["label_reordering"]`.
+    Order,
+}
+
+/// One record of the `regular` collection that labels are made of: read from
+/// WhatsApp, or to be written there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// A label's definition.
     Label(Label),
     /// A label on a chat.
     Association(Association),
+    /// A label on a message.
+    Message(MessageLabel),
+    /// The order of labels.
+    Order(LabelOrder),
+    /// WhatsApp dropped the record of this key (operation REMOVE). Never written by us.
+    Removed(RecordKey),
+}
+
+impl Record {
+    /// What the record is about.
+    #[must_use]
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Self::Label(l) => RecordKey::Label(l.id.clone()),
+            Self::Association(a) => RecordKey::Association(a.label_id.clone(), a.chat_jid.clone()),
+            Self::Message(m) => {
+                RecordKey::Message(m.label_id.clone(), m.chat_jid.clone(), m.message_id.clone())
+            }
+            Self::Order(_) => RecordKey::Order,
+            Self::Removed(key) => key.clone(),
+        }
+    }
+
+    /// Whether both say the same, whenever they were made.
+    #[must_use]
+    pub fn says_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Label(a), Self::Label(b)) => {
+                *a == Label {
+                    changed_at: a.changed_at,
+                    ..b.clone()
+                }
+            }
+            (Self::Association(a), Self::Association(b)) => {
+                a.labeled == b.labeled && a.label_id == b.label_id && a.chat_jid == b.chat_jid
+            }
+            (Self::Message(a), Self::Message(b)) => {
+                a.labeled == b.labeled
+                    && a.label_id == b.label_id
+                    && a.chat_jid == b.chat_jid
+                    && a.message_id == b.message_id
+            }
+            (Self::Order(a), Self::Order(b)) => a.ids == b.ids,
+            (Self::Removed(a), Self::Removed(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// What must be done to the mirror for one record.
@@ -118,6 +203,7 @@ impl Mirror {
                     .map(|(labeled, _)| labeled);
                 (before != Some(after.labeled)).then_some(Change::Association { before, after })
             }
+            Record::Message(_) | Record::Order(_) | Record::Removed(_) => None,
         }
     }
 
@@ -137,6 +223,7 @@ impl Mirror {
                 Record::Association(a) => {
                     replay.insert((a.label_id.clone(), a.chat_jid.clone()));
                 }
+                Record::Message(_) | Record::Order(_) | Record::Removed(_) => {}
             }
         }
         let mut changes: Vec<Change> = records.into_iter().filter_map(|r| self.apply(r)).collect();
@@ -185,6 +272,7 @@ impl Mirror {
 pub fn last_of_each(records: Vec<Record>) -> Vec<Record> {
     let keep: Vec<bool> = {
         let mut labels: HashSet<&str> = HashSet::new();
+        let mut others: HashSet<RecordKey> = HashSet::new();
         let mut associations: HashSet<(&str, &str)> = HashSet::with_capacity(records.len());
         let mut keep: Vec<bool> = records
             .iter()
@@ -192,6 +280,9 @@ pub fn last_of_each(records: Vec<Record>) -> Vec<Record> {
             .map(|record| match record {
                 Record::Label(l) => labels.insert(&l.id),
                 Record::Association(a) => associations.insert((&a.label_id, a.chat_jid.as_str())),
+                Record::Message(_) | Record::Order(_) | Record::Removed(_) => {
+                    others.insert(record.key())
+                }
             })
             .collect();
         keep.reverse();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use labelwire_domain::change::Association;
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::{Label, LabelFilter, id_order};
+use labelwire_domain::token::Scope;
 use labelwire_store::chat_labels;
 
 use crate::access::Caller;
@@ -53,7 +54,7 @@ impl App {
         render: &'static dyn Render,
     ) -> Result<ChatsByLabel, Error> {
         let handle = if refresh {
-            let handle = self.instance(caller, name)?;
+            let handle = self.instance(caller, Scope::Read, name)?;
             handle.refresh(REFRESH_PATIENCE).await?;
             handle
         } else {
@@ -132,7 +133,7 @@ impl App {
         chat: &str,
         labeled: bool,
     ) -> Result<String, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Label, name)?;
         let jid = ChatJid::parse(chat)?;
         handle.require_connected()?;
         let labels = self.lists().labels(&handle).await?;
@@ -185,7 +186,7 @@ impl App {
 
     /// An instance whose labels can be read, online or not.
     fn synced(&self, caller: &Caller, name: &str) -> Result<Arc<Handle>, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         if handle.status().synced {
             Ok(handle)
         } else {

@@ -64,6 +64,11 @@ public_id!(
     InstanceId,
     "ins"
 );
+public_id!(
+    /// A token: its name in lists and history, not its secret text.
+    TokenId,
+    "tok"
+);
 
 /// Crockford's base32 of the 128 bits, 26 characters, sorting as the bits do.
 fn base32(uuid: Uuid) -> String {

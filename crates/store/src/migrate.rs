@@ -28,6 +28,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "protocol",
         include_str!("../migrations/0005_protocol.sql"),
     ),
+    both(
+        7,
+        "contacts",
+        include_str!("../migrations/0007_contacts.sql"),
+    ),
 ];
 
 const fn both(

@@ -88,6 +88,14 @@ pub enum Error {
         "timed out bringing the labels up to date; the account's state may be large or WhatsApp slow: try again"
     )]
     RefreshTimeout,
+    /// A text that cannot be sent.
+    #[error("a text must have 1 to 65,536 characters, not all of them blanks")]
+    TextInvalid,
+    /// WhatsApp did not say in time whether it accepted a message.
+    #[error(
+        "WhatsApp did not confirm the message in time; it may or may not have been sent: look before sending it again"
+    )]
+    SendTimeout,
     /// The number given for pairing is none.
     #[error("`{0}` is not a phone number; write it with country code, digits only")]
     InvalidNumber(String),
@@ -115,12 +123,13 @@ impl Error {
             | Self::AccountNameInvalid
             | Self::TokenInvalid
             | Self::InvalidChat(_)
-            | Self::InvalidNumber(_) => Kind::Invalid,
+            | Self::InvalidNumber(_)
+            | Self::TextInvalid => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
             | Self::ConnectingEnded(_)
             | Self::Stopping => Kind::NotConnected,
-            Self::PairingTimeout | Self::RefreshTimeout => Kind::Timeout,
+            Self::PairingTimeout | Self::RefreshTimeout | Self::SendTimeout => Kind::Timeout,
             Self::Phone(_) => Kind::Phone,
             Self::Store(_) => Kind::Internal,
         }
@@ -147,6 +156,8 @@ impl Error {
             Self::PairingTimeout => "pairing_timeout",
             Self::RefreshTimeout => "refresh_timeout",
             Self::InvalidNumber(_) => "invalid_number",
+            Self::TextInvalid => "invalid_text",
+            Self::SendTimeout => "send_timeout",
             Self::Phone(_) => "whatsapp_refused",
             Self::Store(_) => "internal",
             Self::Stopping => "stopping",

@@ -288,7 +288,7 @@ impl Handle {
             .clone()
     }
 
-    fn connected_line(&self) -> Result<Line, Error> {
+    pub(super) fn connected_line(&self) -> Result<Line, Error> {
         match self.line() {
             Some(line) if self.status.borrow().state == State::Connected => Ok(line),
             _ => Err(Error::NotConnected(self.name.clone())),
@@ -307,7 +307,7 @@ impl Handle {
         self.asks.send(ask).await.map_err(|_| Error::Stopping)
     }
 
-    fn phone_error(&self, error: &PhoneError) -> Error {
+    pub(super) fn phone_error(&self, error: &PhoneError) -> Error {
         match error {
             PhoneError::NotConnected => Error::NotConnected(self.name.clone()),
             PhoneError::NotSynced => Error::NeverSynced(self.name.clone()),

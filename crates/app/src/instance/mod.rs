@@ -3,6 +3,7 @@
 mod actor;
 mod handle;
 mod journal;
+mod names;
 
 pub(crate) use handle::Parts;
 pub use handle::{Handle, Status};

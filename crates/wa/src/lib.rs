@@ -11,10 +11,12 @@
 
 pub mod backend;
 mod connector;
+mod contacts;
 mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
 mod phone;
+mod send;
 mod socket;
 mod translate;
 #[cfg(not(feature = "simulator"))]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use labelwire_app::phone::{Phone, PhoneError};
+use labelwire_app::phone::{Phone, PhoneError, PublicProfile, SentMessage};
 use labelwire_domain::chat::ChatJid;
 use tokio::sync::{Mutex, oneshot};
 use whatsapp_rust::Client;
@@ -13,11 +13,15 @@ use whatsapp_rust::sync_task::MajorSyncTask;
 use whatsapp_rust::wacore::appstate::patch_decode::WAPatchName;
 
 use crate::backend::RegularOverlay;
+use crate::contacts::Ears;
+use crate::send::{self, Acks};
 
 /// A client and the way to stop it.
 pub(crate) struct WaPhone {
     pub(crate) client: Arc<Client>,
     pub(crate) overlay: Arc<RegularOverlay>,
+    pub(crate) names: Ears,
+    pub(crate) acks: Acks,
     /// Asks the task that holds the client to stop it; that task answers when it has.
     pub(crate) stop: Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>,
 }
@@ -37,6 +41,7 @@ impl WaPhone {
 impl Phone for WaPhone {
     async fn sync(&self) {
         self.sync_regular(false).await;
+        self.names.labels_are_in();
     }
 
     async fn replay(&self) -> Result<(), PhoneError> {
@@ -81,6 +86,19 @@ impl Phone for WaPhone {
         })
     }
 
+    async fn send_text(
+        &self,
+        chat: &ChatJid,
+        text: &str,
+        reply_to: Option<&str>,
+    ) -> Result<SentMessage, PhoneError> {
+        send::text(&self.client, &self.acks, chat, text, reply_to).await
+    }
+
+    async fn public_profile(&self, jid: &ChatJid) -> Result<PublicProfile, PhoneError> {
+        send::profile(&self.client, jid).await
+    }
+
     async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError> {
         self.client
             .pair_with_code(PairCodeOptions {
@@ -111,6 +129,7 @@ impl Phone for WaPhone {
 
     fn committed(&self, through: u64) {
         self.overlay.committed(through);
+        self.names.labels_are_in();
     }
 }
 

@@ -1,0 +1,34 @@
+use super::*;
+
+#[test]
+fn a_number_is_no_name() {
+    for text in ["", " ", "-", "+49 1511 222-333", "(0151) 1.2"] {
+        assert_eq!(saved_name(Some(text)), None, "{text}");
+    }
+    for text in ["Ada", "R2D2", "\u{1f600}", "+49 Ada", "\u{5c71}\u{7530}"] {
+        assert_eq!(saved_name(Some(text)).as_deref(), Some(text));
+    }
+    assert_eq!(saved_name(None), None);
+}
+
+#[test]
+fn conversations_tell_names_of_people_and_subjects_of_groups() {
+    let of = |id: &str, name: &str| {
+        of_conversation(&wa::Conversation {
+            id: id.into(),
+            name: Some(name.into()),
+            ..Default::default()
+        })
+    };
+    let person = of("4915111222@s.whatsapp.net", "Ada").unwrap();
+    assert_eq!((person.name.as_deref(), person.old), (Some("Ada"), true));
+    assert_eq!(person.subject, None);
+    let group = of("1203631@g.us", "Market day 1").unwrap();
+    assert_eq!(group.subject.as_deref(), Some("Market day 1"));
+    assert_eq!(group.name, None);
+    // A group may be called by a number, a person not.
+    assert!(of("1203631@g.us", "2026").is_some());
+    assert!(of("4915111222@s.whatsapp.net", "+49 15111222").is_none());
+    assert!(of("status@broadcast", "x").is_none());
+    assert!(of("", "x").is_none());
+}

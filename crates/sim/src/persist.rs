@@ -230,6 +230,12 @@ impl Folder {
                 }
                 None => Ok(()),
             },
+            Saved::Named(jid) => match account.contact(jid) {
+                Some(contact) => {
+                    self.append(account, &frame(Part::Contacts, &to_json(&[contact])?))
+                }
+                None => Ok(()),
+            },
         }
     }
 

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
 use labelwire_domain::chat::ChatJid;
 
 use super::*;
@@ -43,7 +45,7 @@ async fn only_what_is_told_is_written(db: &Db) {
         old: true,
         ..news(chat)
     };
-    write(db, one, &[old.clone()], 0).await;
+    write(db, one, std::slice::from_ref(&old), 0).await;
     let known = read(db, one, chat).await.unwrap();
     assert_eq!((known.named_at, known.updated_at), (0, 0));
     assert_eq!(known.name, some("History"));

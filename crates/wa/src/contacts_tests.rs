@@ -32,3 +32,33 @@ fn conversations_tell_names_of_people_and_subjects_of_groups() {
     assert!(of("status@broadcast", "x").is_none());
     assert!(of("", "x").is_none());
 }
+
+#[test]
+fn a_message_tells_its_senders_names_and_our_own_tell_none() {
+    use whatsapp_rust::types::message::MessageSource;
+    use whatsapp_rust::wacore::stanza::business::VerifiedName;
+
+    let info = |sender: &str, is_from_me: bool| MessageInfo {
+        source: MessageSource {
+            chat: "1203631@g.us".parse().unwrap(),
+            sender: sender.parse().unwrap(),
+            is_from_me,
+            ..MessageSource::default()
+        },
+        push_name: " Ada ".into(),
+        verified_name: Some(Box::new(VerifiedName {
+            name: Some("Ada's Shop".into()),
+            serial: None,
+            issuer: None,
+            certificate: None,
+        })),
+        ..MessageInfo::default()
+    };
+    let told = of_message(&info("77700:12@lid", false)).unwrap();
+    assert_eq!(told.chat.as_str(), "77700@lid");
+    assert_eq!(told.push_name.as_deref(), Some("Ada"));
+    assert_eq!(told.business_name.as_deref(), Some("Ada's Shop"));
+    assert!(!told.old);
+    assert!(of_message(&info("77700:12@lid", true)).is_none());
+    assert!(of_message(&info("status@broadcast", false)).is_none());
+}

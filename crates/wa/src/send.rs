@@ -198,6 +198,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_acknowledgement_finds_who_waits_for_it_and_nobody_else() {
+        let acks = Acks::default();
+        let ack = |id: &str, class: &str| {
+            ServerAck::builder()
+                .id(id.to_owned())
+                .class(class.to_owned())
+                .build()
+        };
+        let mut waiting = acks.expect("A");
+        let other = acks.expect("B");
+        acks.came(&ack("A", "receipt"));
+        acks.came(&ack("C", "message"));
+        assert!(waiting.ack.try_recv().is_err());
+        acks.came(&ack("A", "message"));
+        assert!(waiting.ack.try_recv().is_ok());
+        drop((waiting, other));
+        assert!(acks.lock().is_empty());
+    }
+
+    #[test]
     fn an_answered_message_is_named_in_either_form() {
         let plain = Answered::parse("3EB0AA");
         assert_eq!((plain.id, plain.from_me), ("3EB0AA", None));

@@ -12,6 +12,7 @@ pub mod chat_labels;
 pub mod collections;
 pub mod db;
 pub mod error;
+pub mod idempotency;
 pub mod instances;
 pub mod labels;
 pub mod lid_map;

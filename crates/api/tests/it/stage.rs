@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
-use labelwire_api::Config;
+use labelwire_api::{CONNECTIONS, Config, Origins, Rate, Timeouts};
 use labelwire_app::instances::Standing;
 use labelwire_app::phone::PhoneEvent;
 use labelwire_app::tasks::Tasks;
@@ -47,6 +47,7 @@ impl Entropy for Counted {
 pub(crate) struct Stage {
     pub(crate) app: App,
     pub(crate) router: Router,
+    pub(crate) config: Config,
     pub(crate) fake: Arc<Fake>,
     /// Token of account `main`.
     pub(crate) account: String,
@@ -64,6 +65,15 @@ impl Stage {
 
     /// The same that keeps no more rendered answers than this many bytes.
     pub(crate) async fn with_list_budget(list_budget: usize) -> Self {
+        Self::with(list_budget, |_| ()).await
+    }
+
+    /// The same with settings of the API.
+    pub(crate) async fn with_config(set: impl FnOnce(&mut Config)) -> Self {
+        Self::with(labelwire_app::app::LIST_BUDGET, set).await
+    }
+
+    async fn with(list_budget: usize, set: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::sqlite().expect("a folder");
         let opened = db.open().await.expect("a database");
         let fake = Arc::new(Fake::default());
@@ -78,15 +88,22 @@ impl Stage {
         })
         .await
         .expect("an app");
-        let config = Config {
+        let mut config = Config {
             base_url: None,
             entropy: Arc::new(Counted::default()),
+            clock: Arc::new(Noon),
+            rate: Rate::OFF,
+            cors: Origins::default(),
+            timeouts: Timeouts::default(),
+            connections: CONNECTIONS,
         };
-        let router = labelwire_api::router(app.clone(), config);
+        set(&mut config);
+        let router = labelwire_api::router(app.clone(), config.clone());
         let (_, account) = app.create_account("main").await.expect("an account");
         Self {
             app,
             router,
+            config,
             fake,
             account,
             tasks,

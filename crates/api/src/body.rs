@@ -92,7 +92,7 @@ impl http_body::Body for Patient {
         until
             .as_mut()
             .poll(cx)
-            .map(|()| Some(Err(Box::new(Stalled).into())))
+            .map(|()| Some(Err(Stalled.into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -106,28 +106,32 @@ impl Line {
         }
     }
 
-    fn deadline(&self) -> Instant {
-        let Timeouts {
-            head, idle, stall, ..
-        } = self.timeouts;
+    /// When it has taken too long as things stand.
+    fn deadline(&self) -> Option<Instant> {
         let now = self.now();
         match (now.stalled, now.phase) {
-            (Some(since), _) => since + stall,
-            (None, Phase::Head(since)) => since + head,
-            (None, Phase::Idle(since)) => since + idle,
-            // Nothing ends it now; what may begin meanwhile ends no sooner.
-            (None, Phase::Busy) => Instant::now() + head.min(idle).min(stall),
+            (Some(since), _) => Some(since + self.timeouts.stall),
+            (None, Phase::Head(since)) => Some(since + self.timeouts.head),
+            (None, Phase::Idle(since)) => Some(since + self.timeouts.idle),
+            (None, Phase::Busy) => None,
         }
     }
 
     /// Resolves when the other end took too long.
     pub(crate) async fn timed_out(&self) {
+        let Timeouts {
+            head, idle, stall, ..
+        } = self.timeouts;
+        // What begins while this sleeps can end no sooner.
+        let soonest = head.min(idle).min(stall);
         loop {
+            let now = Instant::now();
             let deadline = self.deadline();
-            if deadline <= Instant::now() {
+            if deadline.is_some_and(|deadline| deadline <= now) {
                 return;
             }
-            tokio::time::sleep_until(deadline).await;
+            let wake = deadline.map_or(now + soonest, |d| d.min(now + soonest));
+            tokio::time::sleep_until(wake).await;
         }
     }
 }

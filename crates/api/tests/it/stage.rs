@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,12 +24,25 @@ use tower::ServiceExt as _;
 
 use crate::fake::{Fake, FakeConnector, label, on};
 
-/// Always the same moment.
-struct Noon;
+/// Always the same moment, until a test moves it.
+pub(crate) struct Noon(AtomicI64);
+
+impl Default for Noon {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_750_000_000_000_000))
+    }
+}
+
+impl Noon {
+    pub(crate) fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).expect("a short time");
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_750_000_000_000)
+        Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -48,6 +61,7 @@ pub(crate) struct Stage {
     pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) config: Config,
+    pub(crate) clock: Arc<Noon>,
     pub(crate) fake: Arc<Fake>,
     /// Token of account `main`.
     pub(crate) account: String,
@@ -77,10 +91,11 @@ impl Stage {
         let db = TestDb::sqlite().expect("a folder");
         let opened = db.open().await.expect("a database");
         let fake = Arc::new(Fake::default());
+        let clock = Arc::new(Noon::default());
         let tasks = Tasks::new();
         let app = App::new(Outside {
             db: opened.clone(),
-            clock: Arc::new(Noon),
+            clock: clock.clone(),
             entropy: Arc::new(Counted::default()),
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
             tasks: tasks.clone(),
@@ -91,7 +106,7 @@ impl Stage {
         let mut config = Config {
             base_url: None,
             entropy: Arc::new(Counted::default()),
-            clock: Arc::new(Noon),
+            clock: clock.clone(),
             rate: Rate::OFF,
             cors: Origins::default(),
             timeouts: Timeouts::default(),
@@ -104,6 +119,7 @@ impl Stage {
             app,
             router,
             config,
+            clock,
             fake,
             account,
             tasks,
@@ -114,7 +130,12 @@ impl Stage {
 
     /// The same with instance `shop`, paired with an account of three labels.
     pub(crate) async fn shop() -> (Self, String) {
-        let stage = Self::empty().await;
+        Self::shop_with(|_| ()).await
+    }
+
+    /// The same with settings of the API.
+    pub(crate) async fn shop_with(set: impl FnOnce(&mut Config)) -> (Self, String) {
+        let stage = Self::with_config(set).await;
         let token = stage.instance("shop").await;
         stage
             .pair(
@@ -254,6 +275,18 @@ impl Stage {
     pub(crate) async fn close(self) {
         self.tasks.stop().await;
     }
+}
+
+/// The whole body as text.
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let body = response.into_body().collect().await.expect("whole");
+    String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8")
+}
+
+/// A header as text; blank where there is none.
+pub(crate) fn header_of<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    let value = response.headers().get(name);
+    value.map_or("", |v| v.to_str().expect("ASCII"))
 }
 
 /// A request with a token in its header; none where the token is empty.

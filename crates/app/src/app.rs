@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy};
 use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
+use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::{Scopes, TokenHash};
 use labelwire_store::{Db, accounts, idempotency, instances, tokens};
 
@@ -35,6 +36,8 @@ pub struct Outside {
     pub tasks: Tasks,
     /// Bytes of kept answers, over all instances; see [`LIST_BUDGET`].
     pub list_budget: usize,
+    /// What labels may look like.
+    pub rules: LabelRules,
 }
 
 /// The application. Cheap to clone.
@@ -64,6 +67,7 @@ impl App {
             connector,
             tasks,
             list_budget,
+            rules,
         } = outside;
         let mut tx = db.begin().await?;
         let run = idempotency::take_run(&mut tx).await?;
@@ -75,6 +79,7 @@ impl App {
                 clock,
                 connector,
                 tasks,
+                rules,
             }),
             entropy,
             lists,

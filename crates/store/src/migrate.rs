@@ -29,6 +29,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0005_protocol.sql"),
     ),
     both(8, "access", include_str!("../migrations/0008_access.sql")),
+    both(
+        9,
+        "commands",
+        include_str!("../migrations/0009_commands.sql"),
+    ),
 ];
 
 const fn both(

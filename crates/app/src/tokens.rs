@@ -339,7 +339,7 @@ impl App {
                 if let Err(error) = app.note_used_tokens().await {
                     tracing::warn!(%error, "when tokens were last used could not be written down");
                 }
-                if round % 60 == 0
+                if round.is_multiple_of(60)
                     && !tasks.is_stopping()
                     && let Err(error) = app.prune_keyed().await
                 {

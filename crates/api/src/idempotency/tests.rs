@@ -82,6 +82,7 @@ impl Shelf {
             connector: Arc::new(NoPhones),
             tasks: tasks.clone(),
             list_budget: 0,
+            rules: labelwire_domain::intent::LabelRules::default(),
         });
         let app = app.await.expect("an app");
         let done = Arc::new(Done {

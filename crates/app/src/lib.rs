@@ -17,6 +17,7 @@ pub mod instance;
 pub mod instances;
 pub mod labels;
 pub mod lists;
+pub mod messages;
 pub mod phone;
 pub mod tasks;
 

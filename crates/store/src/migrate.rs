@@ -28,6 +28,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "protocol",
         include_str!("../migrations/0005_protocol.sql"),
     ),
+    both(
+        6,
+        "message_labels",
+        include_str!("../migrations/0006_message_labels.sql"),
+    ),
 ];
 
 const fn both(

@@ -69,14 +69,24 @@ impl Mirror {
         labels: impl IntoIterator<Item = Label>,
         associations: impl IntoIterator<Item = Association>,
     ) -> Self {
-        Self {
+        let mirror = Self {
             labels: labels.into_iter().map(|l| (l.id.clone(), l)).collect(),
-            associations: associations
-                .into_iter()
-                .map(|a| ((a.label_id, a.chat_jid), (a.labeled, a.changed_at)))
-                .collect(),
             ..Self::default()
-        }
+        };
+        mirror.with_associations(associations)
+    }
+
+    /// With these records on chats.
+    #[must_use]
+    pub fn with_associations(
+        mut self,
+        associations: impl IntoIterator<Item = Association>,
+    ) -> Self {
+        self.associations = associations
+            .into_iter()
+            .map(|a| ((a.label_id, a.chat_jid), (a.labeled, a.changed_at)))
+            .collect();
+        self
     }
 
     /// With these records on messages.

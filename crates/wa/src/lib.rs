@@ -15,6 +15,7 @@ mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
 mod phone;
+mod raw;
 mod socket;
 mod translate;
 #[cfg(not(feature = "simulator"))]

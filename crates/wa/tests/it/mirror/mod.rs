@@ -3,6 +3,7 @@
 
 mod gateway;
 mod identity;
+mod inbound;
 mod recovery;
 mod sync;
 mod witness;

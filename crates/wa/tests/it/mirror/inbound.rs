@@ -16,7 +16,7 @@ use labelwire_store::{chat_labels, label_orders, log, message_labels};
 use tokio::time::Instant;
 
 use super::both;
-use super::gateway::{Gateway, INSTANCE, PHONE, Town};
+use super::gateway::{Gateway, INSTANCE, PHONE, Town, eventually};
 
 const SOON: Duration = Duration::from_secs(15);
 const CHAT: &str = "5511777777777@s.whatsapp.net";
@@ -266,8 +266,8 @@ both!(
             message("2", "3EB0A2", true),
             message("3", "3EB0A3", false),
             message("2", "3EB0A4", true),
-            removed(message("2", "3EB0A2", true)),
         ]);
+        town.change(vec![removed(message("2", "3EB0A2", true))]);
         let label = definition(&town, "4");
         town.change(vec![removed(message("2", "3EB0A4", true)), removed(label)]);
         let gateway = town.paired(true).await;
@@ -391,7 +391,7 @@ both!(
             labels::message("1", &person.jid, "3EB0A1", true, 1),
         ]);
         for chat in [&lid, &person.jid] {
-            super::gateway::eventually("one label", SOON, async || {
+            eventually("one label", SOON, async || {
                 let labels = gateway
                     .app
                     .labels_of_message(&gateway.caller, INSTANCE, chat, "3EB0A1")

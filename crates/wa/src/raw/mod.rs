@@ -13,6 +13,8 @@
 
 mod decode;
 mod http;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};

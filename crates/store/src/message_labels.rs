@@ -227,10 +227,10 @@ mod tests {
         }
     }
 
-    async fn walk(test_db: TestDb) {
-        let db = test_db.open().await.unwrap();
-        let one = testing::instance(&db, "one").await.unwrap();
-        let other = testing::instance(&db, "other").await.unwrap();
+    async fn walk(test_db: TestDb) -> Result<(), Error> {
+        let db = test_db.open().await?;
+        let one = testing::instance(&db, "one").await?;
+        let other = testing::instance(&db, "other").await?;
         let written = [
             message("1", "5@lid", "B", true),
             message("1", "5@lid", "a\"\\ü", true),
@@ -238,11 +238,11 @@ mod tests {
             message("2", "5@lid", "B", true),
             message("3", "5@lid", "B", false),
         ];
-        let mut tx = db.begin().await.unwrap();
-        set_many(&mut tx, one, &written).await.unwrap();
-        set_many(&mut tx, other, &written[..1]).await.unwrap();
+        let mut tx = db.begin().await?;
+        set_many(&mut tx, one, &written).await?;
+        set_many(&mut tx, other, &written[..1]).await?;
         assert_eq!(
-            find_many(tx.conn(), one, &written).await.unwrap().len(),
+            find_many(tx.conn(), one, &written).await?.len(),
             written.len()
         );
 
@@ -251,7 +251,7 @@ mod tests {
         let mut walked = Vec::new();
         loop {
             let at = (behind.0.as_str(), behind.1.as_str());
-            let page = page_of_label(tx.conn(), one, "1", at, 2).await.unwrap();
+            let page = page_of_label(tx.conn(), one, "1", at, 2).await?;
             let Some(last) = page.last() else { break };
             behind = (last.chat.clone(), last.message_id.clone());
             walked.extend(page.into_iter().map(|m| (m.chat, m.message_id)));
@@ -263,29 +263,29 @@ mod tests {
 
         // One person under two ids: the same message is one.
         let to = "49@s.whatsapp.net";
-        assert!(merge(&mut tx, one, "5@lid", to).await.unwrap());
-        assert_eq!(count_of_label(tx.conn(), one, "1").await.unwrap(), 2);
-        let mut labels = labels_of_message(tx.conn(), one, to, "B").await.unwrap();
+        assert!(merge(&mut tx, one, "5@lid", to).await?);
+        assert_eq!(count_of_label(tx.conn(), one, "1").await?, 2);
+        let mut labels = labels_of_message(tx.conn(), one, to, "B").await?;
         labels.sort();
         assert_eq!(labels, ["1", "2"]);
-        let keys = keys_of_message(tx.conn(), one, "1", to, "B").await.unwrap();
+        let keys = keys_of_message(tx.conn(), one, "1", to, "B").await?;
         assert_eq!(keys.len(), 2);
 
-        delete_many(&mut tx, one, &written[..3]).await.unwrap();
-        assert_eq!(all(tx.conn(), one).await.unwrap().len(), 2);
-        assert_eq!(count_of_label(tx.conn(), other, "1").await.unwrap(), 1);
-        tx.commit().await.unwrap();
-        test_db.remove().await.unwrap();
+        delete_many(&mut tx, one, &written[..3]).await?;
+        assert_eq!(all(tx.conn(), one).await?.len(), 2);
+        assert_eq!(count_of_label(tx.conn(), other, "1").await?, 1);
+        tx.commit().await?;
+        test_db.remove().await
     }
 
     #[tokio::test]
     async fn messages_are_found_paged_merged_and_dropped() {
-        walk(TestDb::sqlite().unwrap()).await;
+        walk(TestDb::sqlite().unwrap()).await.unwrap();
     }
 
     #[tokio::test]
     #[ignore = "needs LABELWIRE_TEST_POSTGRES_URL"]
     async fn messages_are_found_paged_merged_and_dropped_on_postgres() {
-        walk(TestDb::postgres().await.unwrap()).await;
+        walk(TestDb::postgres().await.unwrap()).await.unwrap();
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn snapshot(plain: &[u8], keys: &Keys) -> Result<Snapshot, Unreadable
             .map_err(|_| Unreadable::Wrong("not a record"))?;
         let (mutation, _) = decode_record(SyncdOperation::SET, &record, keys, id, true)
             .map_err(|_| Unreadable::Wrong("a record that does not open"))?;
-        found.extend(translate::record(&mutation).filter(|record| unraised(record)));
+        found.extend(translate::record(&mutation).filter(unraised));
     }
     Ok(Snapshot {
         version: wire::version(plain)?,

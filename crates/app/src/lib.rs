@@ -19,6 +19,7 @@ pub mod instance;
 pub mod instances;
 pub mod labels;
 pub mod lists;
+pub mod messages;
 pub mod messages_out;
 pub mod phone;
 pub mod profile;

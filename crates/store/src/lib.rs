@@ -16,9 +16,11 @@ pub mod db;
 pub mod error;
 pub mod idempotency;
 pub mod instances;
+pub mod label_orders;
 pub mod labels;
 pub mod lid_map;
 pub mod log;
+pub mod message_labels;
 mod migrate;
 pub mod protocol;
 #[cfg(feature = "testing")]

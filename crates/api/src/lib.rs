@@ -12,7 +12,10 @@
 mod body;
 mod call;
 mod caller;
+mod document;
+mod evolution;
 mod guard;
+mod keyed;
 mod layers;
 mod native;
 mod pieces;
@@ -22,6 +25,7 @@ mod refusal;
 mod router;
 mod ryze;
 mod serve;
+mod waha;
 
 pub use router::{Config, router};
 pub use serve::serve;

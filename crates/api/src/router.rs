@@ -13,7 +13,7 @@ use labelwire_domain::clock::Entropy;
 
 use crate::layers::{self, RequestId, RequestIds};
 use crate::refusal::Refusal;
-use crate::{native, ryze};
+use crate::{evolution, native, ryze, waha};
 
 /// What the API takes from outside.
 pub struct Config {
@@ -30,6 +30,8 @@ pub fn router(app: App, config: Config) -> Router {
     let base_url = config.base_url.as_deref();
     native::router(base_url)
         .merge(ryze::router(base_url))
+        .merge(waha::router(base_url))
+        .merge(evolution::router(base_url))
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(ids, layers::around))
@@ -48,6 +50,10 @@ async fn no_route(OriginalUri(uri): OriginalUri, Extension(id): Extension<Reques
 pub(crate) fn refuse(path: &str, refusal: Refusal, id: &RequestId) -> Response {
     if path == "/v1" || path.starts_with("/v1/") {
         native::refuse(refusal, id)
+    } else if waha::owns(path) {
+        waha::refuse(refusal)
+    } else if evolution::owns(path) {
+        evolution::refuse(refusal)
     } else {
         ryze::refuse(refusal)
     }

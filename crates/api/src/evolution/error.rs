@@ -112,6 +112,18 @@ impl From<AppError> for Error {
                     vec![format!("The \"{name}\" instance does not exist")],
                 );
             }
+            AppError::NotConnected(name) => {
+                return Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    vec![format!("The \"{name}\" instance is not connected")],
+                );
+            }
+            AppError::NeverSynced(name) => {
+                return Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    vec![format!("The labels of the \"{name}\" instance were never read yet")],
+                );
+            }
             AppError::InvalidChat(_) => {
                 return Self::new(
                     StatusCode::NOT_FOUND,

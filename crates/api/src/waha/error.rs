@@ -164,6 +164,9 @@ impl From<AppError> for Error {
             AppError::NameTaken(name) => {
                 return Self::unprocessable(format!("Session '{name}' already exists"));
             }
+            AppError::NameInvalid => {
+                return Self::bad("A session name is 1 to 100 letters, digits, '_' or '-'");
+            }
             AppError::LabelNotFound(_) => {
                 return Self::new(StatusCode::NOT_FOUND, "Label not found");
             }

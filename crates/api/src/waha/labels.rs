@@ -1,13 +1,11 @@
 //! Labels: list, make, change and delete them; chats by label, labels of a chat.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use labelwire_app::App;
 use labelwire_app::writes::{LabelEdit, NewLabel};
-use labelwire_app::{App, Caller};
 use labelwire_domain::label::{Label, PALETTE};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -213,7 +211,7 @@ pub(super) async fn chats(
         .chats_of_label(&call.0.caller, call.name(), call.0.param("labelId"))
         .await
         .map_err(|e| Error::from(e).seen(&session))?;
-    let mut names = names(&app, &call.0.caller, call.name(), &shown).await?;
+    let mut names = app.names_of(&session, &shown).await?;
     let view = |chat: String| ChatView {
         id: chat_id(&chat),
         name: names.remove(&chat),
@@ -306,14 +304,4 @@ pub(super) async fn set_of_chat(
 
 fn views(labels: Vec<Label>) -> Vec<LabelView> {
     labels.into_iter().map(LabelView::from).collect()
-}
-
-/// Names of chats, by their shown id.
-async fn names(
-    app: &App,
-    caller: &Caller,
-    session: &str,
-    chats: &[String],
-) -> Result<HashMap<String, String>, Error> {
-    Ok(app.names_of(caller, session, chats).await?)
 }

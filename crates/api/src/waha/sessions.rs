@@ -82,7 +82,7 @@ pub(super) async fn create(
     // answer; the account's key opens the session.
     let (standing, _) = app.create_instance(&call.0.caller, &name, None).await?;
     if asked.start.unwrap_or(true) {
-        begin(&app, &call, &name).await?;
+        app.start_instance(&call.0.caller, &name).await?;
     }
     Ok((StatusCode::CREATED, Json((&*standing.handle).into())))
 }
@@ -125,7 +125,9 @@ pub(super) async fn info(State(app): State<App>, call: Call) -> Result<Json<Sess
     ),
 )]
 pub(super) async fn me(State(app): State<App>, call: Call) -> Result<Json<Option<MeView>>, Error> {
-    let session = call.session(&app)?;
+    let session = call
+        .session(&app)
+        .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
     Ok(Json(MeView::of(&session.status())))
 }
 
@@ -146,7 +148,7 @@ pub(super) async fn start(
     State(app): State<App>,
     call: Call,
 ) -> Result<(StatusCode, Json<SessionView>), Error> {
-    begin(&app, &call, call.name())
+    app.start_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
     Ok((StatusCode::CREATED, view(&app, &call)?))
@@ -191,10 +193,9 @@ pub(super) async fn restart(
     State(app): State<App>,
     call: Call,
 ) -> Result<(StatusCode, Json<SessionView>), Error> {
-    app.stop_instance(&call.0.caller, call.name())
+    app.restart_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    begin(&app, &call, call.name()).await?;
     Ok((StatusCode::CREATED, view(&app, &call)?))
 }
 
@@ -222,7 +223,7 @@ pub(super) async fn logout(
         before.status,
         SessionStatus::Stopped | SessionStatus::Failed
     ) {
-        begin(&app, &call, call.name()).await?;
+        app.start_instance(&call.0.caller, call.name()).await?;
     }
     Ok((StatusCode::CREATED, view(&app, &call)?))
 }
@@ -242,10 +243,6 @@ pub(super) async fn remove(State(app): State<App>, call: Call) -> Result<StatusC
         Ok(()) | Err(labelwire_app::Error::InstanceNotFound(_)) => Ok(StatusCode::OK),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn begin(app: &App, call: &Call, name: &str) -> Result<(), labelwire_app::Error> {
-    app.start_instance(&call.0.caller, name).await
 }
 
 fn view(app: &App, call: &Call) -> Result<Json<SessionView>, Error> {

@@ -121,7 +121,9 @@ impl From<AppError> for Error {
             AppError::NeverSynced(name) => {
                 return Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    vec![format!("The labels of the \"{name}\" instance were never read yet")],
+                    vec![format!(
+                        "The labels of the \"{name}\" instance were never read yet"
+                    )],
                 );
             }
             AppError::InvalidChat(_) => {
@@ -183,5 +185,42 @@ impl From<Refusal> for Error {
             ),
         };
         Self::new(status, vec![message.to_owned()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_a_call_has_its_status_and_text() {
+        let shop = || "shop".to_owned();
+        let said = [
+            AppError::NotConnected(shop()),
+            AppError::NeverSynced(shop()),
+            AppError::Stopping,
+            AppError::WriteFailed("WhatsApp refused it: code 400".to_owned()),
+            AppError::Pending("cmd_1".to_owned()),
+            AppError::LabelNotFound("9".to_owned()),
+            AppError::InstanceNotFound(shop()),
+            AppError::InvalidToken,
+        ]
+        .map(|error| {
+            let error = Error::from(error).while_trying("Unable to add label to chat");
+            format!("{} {:?}", error.status.as_u16(), error.messages)
+        });
+        assert_eq!(
+            said,
+            [
+                r#"503 ["Unable to add label to chat", "The \"shop\" instance is not connected"]"#,
+                r#"503 ["Unable to add label to chat", "The labels of the \"shop\" instance were never read yet"]"#,
+                r#"503 ["Unable to add label to chat", "labelwire is stopping; try again in a moment"]"#,
+                r#"502 ["Unable to add label to chat", "nothing was changed: WhatsApp refused it: code 400"]"#,
+                r#"504 ["Unable to add label to chat", "WhatsApp has not said yet whether it took the change; command `cmd_1` tells as soon as it is known"]"#,
+                r#"400 ["Unable to add label to chat", "there is no label `9` on this account"]"#,
+                r#"404 ["The \"shop\" instance does not exist"]"#,
+                r#"401 []"#,
+            ]
+        );
     }
 }

@@ -37,10 +37,10 @@ pub(super) async fn find(
 pub(super) struct HandleLabel {
     /// Digits, `+` and digits, `…@s.whatsapp.net`, `…@c.us`, `…@lid`, `…@g.us`
     /// or `…@newsletter`.
-    #[schema(min_length = 1, example = "5511999999999")]
+    #[schema(pattern = "\\S", example = "5511999999999")]
     number: String,
     /// The label's id.
-    #[schema(rename = "labelId", min_length = 1, example = "3")]
+    #[schema(rename = "labelId", pattern = "\\S", example = "3")]
     label_id: String,
     action: Action,
 }

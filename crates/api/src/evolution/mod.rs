@@ -68,6 +68,7 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
         base_url,
         vec![("apikey", header), ("bearer", bearer)],
     );
+    document::no_null_parameters(document);
     document::refusals(
         document,
         "Error",

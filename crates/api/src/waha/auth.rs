@@ -25,7 +25,8 @@ use crate::{body, qr as picture};
 /// How long a session that is starting is given to show its code.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The QR code to scan now: a PNG, or JSON where `Accept` asks for it.
+/// The QR code to scan now: a PNG; with `Accept: application/json` the picture in
+/// base64, and with `format=raw` the code's text, both as JSON.
 #[utoipa::path(
     get,
     path = "/api/{session}/auth/qr",
@@ -34,11 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
     params(
         ("session" = String, Path, description = "Session name", example = "default"),
         ("format" = Option<QrFormat>, Query, description = "`raw` answers with the code's text as JSON"),
-        ("Accept" = Option<String>, Header, description = "`application/json` answers with the picture in base64"),
     ),
     responses(
         (status = 200, description = "The code", content(
-            (Vec<u8> = "image/png"),
+            (Png = "image/png"),
             (QrView = "application/json"),
         )),
         (status = 404, body = ErrorView, description = "No such session"),
@@ -73,6 +73,12 @@ pub(super) async fn qr(
     }
     Ok(([(header::CONTENT_TYPE, mimetype)], png).into_response())
 }
+
+/// A picture.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes an answer that is sent as bytes")]
+struct Png(Vec<u8>);
 
 /// What a QR code is answered as.
 #[derive(Debug, ToSchema)]

@@ -240,3 +240,54 @@ impl From<Refusal> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_a_call_has_its_status_and_text() {
+        let shop = || "shop".to_owned();
+        let said = [
+            AppError::NameTaken(shop()),
+            AppError::InvalidNumber("12".to_owned()),
+            AppError::NotConnected(shop()),
+            AppError::NeverSynced(shop()),
+            AppError::Stopping,
+            AppError::ConnectingEnded("logged out by the API".to_owned()),
+            AppError::PairingTimeout,
+            AppError::Phone("fatal error 400".to_owned()),
+            AppError::WriteFailed("WhatsApp refused it: code 400".to_owned()),
+            AppError::Pending("cmd_1".to_owned()),
+            AppError::Rejected(Reject::LimitReached(20)),
+            AppError::Rejected(Reject::NoIdLeft),
+            AppError::Rejected(Reject::NotEditable {
+                id: "3".to_owned(),
+                kind: "FAVORITES".to_owned(),
+            }),
+        ]
+        .map(|error| {
+            let error = Error::from(error);
+            let body = serde_json::to_string(&error.body).expect("JSON");
+            format!("{} {body}", error.status.as_u16())
+        });
+        assert_eq!(
+            said,
+            [
+                r#"422 {"message":"Session 'shop' already exists","error":"Unprocessable Entity","statusCode":422}"#,
+                r#"400 {"message":"`12` is not a phone number; write it with country code, digits only","error":"Bad Request","statusCode":400}"#,
+                r#"422 {"error":"Session status is not as expected. Try again later or restart the session","session":"shop","status":"STARTING","expected":["WORKING"]}"#,
+                r#"422 {"error":"Session status is not as expected. Try again later or restart the session","session":"shop","status":"STARTING","expected":["WORKING"]}"#,
+                r#"503 {"message":"labelwire is stopping; try again in a moment","error":"Service Unavailable","statusCode":503}"#,
+                r#"503 {"message":"connecting ended: logged out by the API","error":"Service Unavailable","statusCode":503}"#,
+                r#"504 {"message":"timed out waiting for a pairing code","error":"Gateway Timeout","statusCode":504}"#,
+                r#"502 {"message":"WhatsApp refused: fatal error 400","error":"Bad Gateway","statusCode":502}"#,
+                r#"502 {"message":"nothing was changed: WhatsApp refused it: code 400","error":"Bad Gateway","statusCode":502}"#,
+                r#"504 {"message":"WhatsApp has not said yet whether it took the change; command `cmd_1` tells as soon as it is known","error":"Gateway Timeout","statusCode":504}"#,
+                r#"422 {"message":"Maximum 20 labels allowed","error":"Unprocessable Entity","statusCode":422}"#,
+                r#"422 {"message":"no label id is left on this account","error":"Unprocessable Entity","statusCode":422}"#,
+                r#"422 {"message":"`3` is a list of type FAVORITES, which the phone keeps by itself; only custom labels can be changed","error":"Unprocessable Entity","statusCode":422}"#,
+            ]
+        );
+    }
+}

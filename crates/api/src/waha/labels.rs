@@ -44,7 +44,7 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LabelBody)]
 pub(super) struct LabelBody {
-    #[schema(required, value_type = String, min_length = 1, example = "Lead")]
+    #[schema(required, value_type = String, pattern = "\\S", example = "Lead")]
     name: Option<String>,
     /// Palette index.
     #[schema(minimum = 0, maximum = 19, example = 1)]

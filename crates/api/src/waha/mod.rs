@@ -125,6 +125,7 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
             ("bearer", bearer),
         ],
     );
+    document::no_null_parameters(document);
     document::refusals(
         document,
         "Error",

@@ -29,6 +29,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0005_protocol.sql"),
     ),
     both(8, "access", include_str!("../migrations/0008_access.sql")),
+    both(
+        11,
+        "stopped",
+        include_str!("../migrations/0011_stopped.sql"),
+    ),
 ];
 
 const fn both(

@@ -18,7 +18,7 @@ pub(crate) fn data_uri(text: &str) -> Option<String> {
     ))
 }
 
-/// The code as a PNG file; `None` where the text does not fit in a QR code.
+/// The code as a PNG; `None` where the text does not fit in a QR code.
 pub(crate) fn png(text: &str) -> Option<Vec<u8>> {
     // A screen is neither dirty nor torn: large modules help more than redundancy.
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use labelwire_app::{App, Error as AppError};
+use labelwire_domain::token::Scope;
 
 use super::Call;
 use super::error::Error;
@@ -21,7 +22,7 @@ pub(super) async fn fetch(
     State(app): State<App>,
     call: Call,
 ) -> Result<Json<Vec<InstanceView>>, Error> {
-    let mut found = app.list_instances(&call.0.caller);
+    let mut found = app.list_instances(&call.0.caller)?;
     // The key of one instance says already which is meant.
     if call.0.caller.instance.is_none()
         && let Some(name) = call.0.query.text("instanceName")
@@ -45,7 +46,7 @@ pub(super) async fn fetch(
     responses((status = 200, body = StateView)),
 )]
 pub(super) async fn state(State(app): State<App>, call: Call) -> Result<Json<StateView>, Error> {
-    let handle = call.instance(&app)?;
+    let handle = call.instance(&app, Scope::Read)?;
     Ok(Json(StateView {
         instance: NamedStateView {
             name: handle.name.clone(),

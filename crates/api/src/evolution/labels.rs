@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::App;
+use labelwire_domain::token::Scope;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -110,7 +111,7 @@ pub(super) async fn handle(
     call: Call,
     body: Body,
 ) -> Result<Json<HandledView>, Error> {
-    call.instance(&app)?;
+    call.instance(&app, Scope::Label)?;
     let body: Map<String, Value> = body::json(body).await?;
     let (number, label_id, action) = read(&body)?;
     let add = action == Action::Add;

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use labelwire_app::App;
 use labelwire_app::instance::Handle;
+use labelwire_domain::token::Scope;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -121,9 +122,9 @@ impl Call {
         self.0.param("instance")
     }
 
-    /// The instance the path names.
-    fn instance(&self, app: &App) -> Result<Arc<Handle>, labelwire_app::Error> {
-        app.instance(&self.0.caller, self.name())
+    /// The instance the path names, for a call that needs this scope.
+    fn instance(&self, app: &App, scope: Scope) -> Result<Arc<Handle>, labelwire_app::Error> {
+        app.instance(&self.0.caller, scope, self.name())
     }
 }
 

@@ -13,6 +13,7 @@ use labelwire_app::App;
 use labelwire_app::instance::Handle;
 use labelwire_app::instances::Connecting;
 use labelwire_domain::instance::State as Standing;
+use labelwire_domain::token::Scope;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -55,7 +56,7 @@ pub(super) async fn qr(
         Some("raw") => true,
         Some(_) => return Err(Refusal::Query("format").into()),
     };
-    let session = call.session(&app)?;
+    let session = call.session(&app, Scope::Admin)?;
     let value = code(&session).await?;
     if raw {
         return Ok(Json(QrView::Value(QrValueView { value })).into_response());
@@ -157,7 +158,7 @@ pub(super) async fn request_code(
     call: Call,
     body: Body,
 ) -> Result<(StatusCode, Json<CodeView>), Error> {
-    let session = call.session(&app)?;
+    let session = call.session(&app, Scope::Admin)?;
     let asked: RequestCode = body::json(body).await?;
     let number = asked.phone_number.as_deref().map(str::trim);
     let number = number

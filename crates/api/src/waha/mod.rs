@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use labelwire_app::App;
 use labelwire_app::instance::Handle;
+use labelwire_domain::token::Scope;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -173,9 +174,9 @@ impl Call {
         self.0.param("session")
     }
 
-    /// The session the path names.
-    fn session(&self, app: &App) -> Result<Arc<Handle>, labelwire_app::Error> {
-        app.instance(&self.0.caller, self.name())
+    /// The session the path names, for a call that needs this scope.
+    fn session(&self, app: &App, scope: Scope) -> Result<Arc<Handle>, labelwire_app::Error> {
+        app.instance(&self.0.caller, scope, self.name())
     }
 }
 

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use labelwire_app::App;
+use labelwire_app::{App, Error as AppError};
+use labelwire_domain::token::Scope;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -31,7 +32,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<SessionView>>, Error> {
     let all = call.0.query.switch("all")?;
     let sessions = app
-        .list_instances(&call.0.caller)
+        .list_instances(&call.0.caller)?
         .iter()
         .map(|standing| SessionView::from(&*standing.handle))
         .filter(|view| all || view.status != SessionStatus::Stopped)
@@ -74,26 +75,34 @@ pub(super) async fn create(
     call.0.caller.require_account()?;
     let asked: NewSession = body::json(body).await?;
     let _ = asked.config;
-    let name = match asked.name {
-        Some(name) => name,
-        None => free_name(&app, &call),
-    };
     // The key of its own that every instance has is not part of this dialect's
     // answer; the account's key opens the session.
-    let (standing, _) = app.create_instance(&call.0.caller, &name, None).await?;
+    let standing = loop {
+        let name = match &asked.name {
+            Some(name) => name.clone(),
+            None => free_name(&app, &call)?,
+        };
+        match app.create_instance(&call.0.caller, &name, None).await {
+            Ok((standing, _)) => break standing,
+            // Somebody was given the same name meanwhile.
+            Err(AppError::NameTaken(_)) if asked.name.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let name = &standing.handle.name;
     if asked.start.unwrap_or(true) {
-        app.start_instance(&call.0.caller, &name).await?;
+        app.start_instance(&call.0.caller, name).await?;
     }
     Ok((StatusCode::CREATED, Json((&*standing.handle).into())))
 }
 
 /// The first of `session_1`, `session_2`… that is free.
-fn free_name(app: &App, call: &Call) -> String {
-    let taken = app.list_instances(&call.0.caller);
-    (1..)
+fn free_name(app: &App, call: &Call) -> Result<String, AppError> {
+    let taken = app.list_instances(&call.0.caller)?;
+    Ok((1..)
         .map(|n: u32| format!("session_{n}"))
         .find(|name| taken.iter().all(|s| s.handle.name != *name))
-        .unwrap_or_default()
+        .unwrap_or_default())
 }
 
 /// How a session stands.
@@ -109,7 +118,7 @@ fn free_name(app: &App, call: &Call) -> String {
     ),
 )]
 pub(super) async fn info(State(app): State<App>, call: Call) -> Result<Json<SessionView>, Error> {
-    view(&app, &call)
+    view(&app, &call, Scope::Read)
 }
 
 /// The account behind a session; null until it is paired.
@@ -126,7 +135,7 @@ pub(super) async fn info(State(app): State<App>, call: Call) -> Result<Json<Sess
 )]
 pub(super) async fn me(State(app): State<App>, call: Call) -> Result<Json<Option<MeView>>, Error> {
     let session = call
-        .session(&app)
+        .session(&app, Scope::Read)
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
     Ok(Json(MeView::of(&session.status())))
 }
@@ -151,7 +160,7 @@ pub(super) async fn start(
     app.start_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
 }
 
 /// Stops a session without unlinking it; it stays stopped until it is started.
@@ -173,7 +182,7 @@ pub(super) async fn stop(
     app.stop_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
 }
 
 /// Stops a session and starts it.
@@ -196,7 +205,7 @@ pub(super) async fn restart(
     app.restart_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
 }
 
 /// Unlinks a session from its account. One that ran is started again, to be
@@ -217,7 +226,7 @@ pub(super) async fn logout(
     State(app): State<App>,
     call: Call,
 ) -> Result<(StatusCode, Json<SessionView>), Error> {
-    let Json(before) = view(&app, &call)?;
+    let Json(before) = view(&app, &call, Scope::Admin)?;
     app.logout_instance(&call.0.caller, call.name()).await?;
     if !matches!(
         before.status,
@@ -225,7 +234,7 @@ pub(super) async fn logout(
     ) {
         app.start_instance(&call.0.caller, call.name()).await?;
     }
-    Ok((StatusCode::CREATED, view(&app, &call)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
 }
 
 /// Unlinks a session and removes it with all that is known of it. There may be
@@ -240,14 +249,14 @@ pub(super) async fn logout(
 )]
 pub(super) async fn remove(State(app): State<App>, call: Call) -> Result<StatusCode, Error> {
     match app.delete_instance(&call.0.caller, call.name()).await {
-        Ok(()) | Err(labelwire_app::Error::InstanceNotFound(_)) => Ok(StatusCode::OK),
+        Ok(()) | Err(AppError::InstanceNotFound(_)) => Ok(StatusCode::OK),
         Err(error) => Err(error.into()),
     }
 }
 
-fn view(app: &App, call: &Call) -> Result<Json<SessionView>, Error> {
+fn view(app: &App, call: &Call, scope: Scope) -> Result<Json<SessionView>, Error> {
     let session = call
-        .session(app)
+        .session(app, scope)
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
     Ok(Json((&*session).into()))
 }

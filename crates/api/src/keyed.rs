@@ -4,7 +4,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use labelwire_app::{App, Error};
 
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
@@ -27,8 +27,8 @@ impl Places {
             Some(token) => Some(token),
             None => self.query.and_then(|name| query.text(name)),
         };
-        let token = token.ok_or(Refusal::MissingToken)?;
-        let caller = app.authenticate(token).await?;
+        let token = token.map(str::to_owned);
+        let caller = call::admit(app, parts, token.as_deref()).await?;
         Call::known(parts, query, caller).await
     }
 

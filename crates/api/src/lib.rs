@@ -12,11 +12,15 @@
 mod body;
 mod call;
 mod caller;
+mod cors;
 mod document;
 mod evolution;
 mod guard;
+mod idempotency;
 mod keyed;
 mod layers;
+mod limit;
+mod line;
 mod native;
 mod pieces;
 mod qr;
@@ -27,5 +31,8 @@ mod ryze;
 mod serve;
 mod waha;
 
-pub use router::{Config, router};
+pub use cors::{InvalidOrigin, Origins};
+pub use limit::Rate;
+pub use line::Timeouts;
+pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod app;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod ingest;
 pub mod instance;

@@ -13,6 +13,7 @@ pub mod collections;
 pub mod commands;
 pub mod db;
 pub mod error;
+pub mod idempotency;
 pub mod instances;
 pub mod labels;
 pub mod lid_map;

@@ -173,6 +173,22 @@ impl From<Refusal> for Error {
                 return Self::bad(format!("The query parameter \"{name}\" makes no sense"));
             }
             Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "A body may have 1 MiB"),
+            Refusal::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "The body stopped coming"),
+            Refusal::RateLimited => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests for this key; try again later",
+            ),
+            Refusal::IdempotencyKeyInvalid => {
+                return Self::bad("Idempotency-Key is invalid");
+            }
+            Refusal::IdempotencyInProgress => (
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is under way",
+            ),
+            Refusal::IdempotencyKeyReused => (
+                StatusCode::CONFLICT,
+                "Idempotency-Key came with another request before",
+            ),
             Refusal::NoRoute => (StatusCode::NOT_FOUND, "There is nothing at this path"),
             Refusal::NoMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -82,6 +82,7 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
             ),
             (403, Where::Always, "The key does not open this call"),
             (404, Where::Always, "No such instance"),
+            (408, Where::Bodies, "The body stopped coming"),
             (413, Where::Bodies, "The body is too large"),
             (429, Where::Always, "Too many requests for this key"),
             (

@@ -224,6 +224,20 @@ impl From<Refusal> for Error {
             Refusal::Query(name) => {
                 Self::bad(format!("The query parameter '{name}' makes no sense"))
             }
+            Refusal::BodyTimeout => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "The body stopped coming")
+            }
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests for this key; try again later",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::bad("Idempotency-Key is invalid"),
+            Refusal::IdempotencyInProgress => {
+                Self::unprocessable("A request with this Idempotency-Key is under way")
+            }
+            Refusal::IdempotencyKeyReused => {
+                Self::unprocessable("Idempotency-Key came with another request before")
+            }
             Refusal::NoRoute => Self::new(StatusCode::NOT_FOUND, "There is nothing at this path"),
             Refusal::NoMethod => Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -134,6 +134,7 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
             (400, Where::Always, "Path, query or body make no sense"),
             (401, Where::Always, "No key, or an unknown one"),
             (403, Where::Always, "The key does not open this"),
+            (408, Where::Bodies, "The body stopped coming"),
             (413, Where::Bodies, "The body is too large"),
             (429, Where::Always, "Too many requests for this key"),
             (503, Where::Always, "The gateway is stopping"),

@@ -1,12 +1,16 @@
 //! The API over a real application on SQLite, with a scripted WhatsApp behind it.
 
+mod cors;
 mod evolution;
 mod fake;
 mod instances;
 mod keyed;
 mod labels;
+mod limits;
 mod logs;
 mod native;
+mod slow;
 mod socket;
 mod stage;
+mod tokens;
 mod waha;

@@ -415,6 +415,42 @@ async fn a_session_may_be_called_what_another_dialect_begins_with() {
 }
 
 #[tokio::test]
+async fn a_key_asks_only_so_often() {
+    let (stage, token) = Stage::shop_with(|c| {
+        c.rate = labelwire_api::Rate {
+            calls: 2,
+            creates: 1,
+        }
+    })
+    .await;
+    let said = talk(
+        &stage,
+        (KEY, &token),
+        &[
+            "GET /api/shop/labels/99/chats",
+            "GET /api/shop/labels/99/chats",
+            "GET /api/shop/labels/99/chats",
+        ],
+    )
+    .await;
+    assert!(
+        said.ends_with(concat!(
+            "GET /api/shop/labels/99/chats\n  429 application/json\n  ",
+            r#"{"message":"Too many requests for this key; try again later","#,
+            r#""error":"Too Many Requests","statusCode":429}"#,
+            "\n\n",
+        )),
+        "{said}"
+    );
+    let new = |name: &str| format!(r#"{{"name":"{name}","start":false}}"#);
+    for (name, path, status) in [("a", "/api/sessions", 201), ("b", "/api/sessions/", 429)] {
+        let call = request("POST", path, (KEY, &stage.account), Some(&new(name)));
+        assert_eq!(send(&stage, call).await.0, status, "{path}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn the_document_is_the_one_checked_in() {
     compare_document("/waha/openapi.json", "waha.json").await;
 }

@@ -1,7 +1,5 @@
 //! Labels: list, make, change and delete them; chats by label, labels of a chat.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -214,7 +212,7 @@ pub(super) async fn chats(
         .chats_of_label(&call.0.caller, call.name(), call.0.param("labelId"))
         .await
         .map_err(|e| Error::from(e).seen(&session))?;
-    let mut names: HashMap<String, String> = HashMap::new();
+    let mut names = app.names_of(&session, &shown).await?;
     let view = |chat: String| ChatView {
         id: chat_id(&chat),
         name: names.remove(&chat),

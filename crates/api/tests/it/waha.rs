@@ -6,6 +6,9 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use labelwire_app::phone::PhoneEvent;
+use labelwire_domain::chat::ChatJid;
+use labelwire_domain::contact::ContactNews;
 use labelwire_domain::token::Scope;
 use serde_json::{Value, json};
 
@@ -131,6 +134,42 @@ async fn a_chats_labels_are_set_as_a_whole_under_any_of_its_ids() {
     )
     .await;
     insta::assert_snapshot!("waha_refused", said);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_chat_has_a_name_where_one_is_known() {
+    let (stage, token) = Stage::shop().await;
+    let caller = stage.caller().await;
+    let handle = stage
+        .app
+        .instance(&caller, Scope::Admin, "shop")
+        .expect("there");
+    let chat = ChatJid::from_app_state("5511999999999@s.whatsapp.net");
+    let news = ContactNews {
+        name: Some("Maria José".to_owned()),
+        ..ContactNews::of(chat)
+    };
+    stage
+        .fake
+        .tell(handle.key, PhoneEvent::Contacts(vec![news]));
+    let named = json!([
+        {"id": "5511988887777@c.us"},
+        {"id": "5511999999999@c.us", "name": "Maria José"},
+    ]);
+    let asked = async {
+        loop {
+            let path = "/api/shop/labels/1/chats";
+            let (_, _, body) = send(&stage, request("GET", path, (KEY, &token), None)).await;
+            if serde_json::from_slice::<Value>(&body).expect("JSON") == named {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), asked)
+        .await
+        .expect("the name is learned");
     stage.close().await;
 }
 

@@ -23,6 +23,7 @@ pub mod messages;
 pub mod messages_out;
 pub mod phone;
 pub mod profile;
+pub mod running;
 pub mod tasks;
 pub mod tokens;
 pub mod writes;

@@ -37,6 +37,8 @@ row! {
         pub business_name: Option<String>,
         /// Shown name.
         pub push_name: Option<String>,
+        /// When a caller stopped it, microseconds; `None` where it may run.
+        pub stopped_at: Option<i64>,
     }
 }
 
@@ -160,6 +162,20 @@ pub async fn set_state(
 pub async fn set_wanted(tx: &mut Tx, key: InstanceKey, wanted: bool) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("instances/set_wanted"))
         .bind(key.0).bind(wanted).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Writes since when an instance is stopped; `None` where it may run.
+///
+/// # Errors
+/// The engine's own.
+pub async fn set_stopped(
+    tx: &mut Tx,
+    key: InstanceKey,
+    at: Option<Timestamp>,
+) -> Result<(), Error> {
+    on!(tx.conn(), c => sqlx::query(sql!("instances/set_stopped"))
+        .bind(key.0).bind(at.map(|at| at.0)).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -44,6 +44,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "commands",
         include_str!("../migrations/0009_commands.sql"),
     ),
+    both(
+        11,
+        "stopped",
+        include_str!("../migrations/0011_stopped.sql"),
+    ),
 ];
 
 const fn both(

@@ -164,3 +164,47 @@ macro_rules! both {
 
 both!(only_what_is_told_is_written);
 both!(people_are_paged_once_each);
+
+/// Where SQLite has no statistics it may walk an instance's whole LID map for
+/// each of 40,000 numbers: minutes instead of milliseconds.
+#[tokio::test]
+async fn no_lookup_walks_all_rows_of_an_instance() {
+    let home = TestDb::sqlite().unwrap();
+    let db = home.open().await.unwrap();
+    let mut reader = db.reader().await.unwrap();
+    let Conn::Sqlite(conn) = reader.conn() else {
+        panic!("SQLite was asked for")
+    };
+    macro_rules! plan {
+        ($name:literal) => {
+            (
+                $name,
+                concat!(
+                    "EXPLAIN QUERY PLAN ",
+                    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $name, ".sql"))
+                ),
+            )
+        };
+    }
+    for (name, text) in [
+        plan!("contacts/find_many.sqlite"),
+        plan!("contacts/page_people"),
+        plan!("lid_map/find_by_lid"),
+        plan!("lid_map/find_by_lids.sqlite"),
+        plan!("lid_map/find_by_phone.sqlite"),
+        plan!("lid_map/find_by_phones.sqlite"),
+    ] {
+        use sqlx::Row as _;
+        let rows = sqlx::query(text)
+            .bind(1_i64)
+            .bind("[]")
+            .bind(10_i64)
+            .fetch_all(&mut *conn)
+            .await
+            .unwrap();
+        for row in rows {
+            let step: String = row.get("detail");
+            assert!(!step.ends_with("(instance=?)"), "{name}: {step}");
+        }
+    }
+}

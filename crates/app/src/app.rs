@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy};
-use labelwire_domain::ids::{AccountId, InstanceKey};
-use labelwire_domain::token::TokenHash;
-use labelwire_store::{Db, accounts, instances};
+use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
+use labelwire_domain::intent::LabelRules;
+use labelwire_domain::token::{Scopes, TokenHash};
+use labelwire_store::{Db, accounts, idempotency, instances, tokens};
 
 use tokio::sync::oneshot;
 
-use crate::access::Caller;
 use crate::error::Error;
 use crate::instance::{Handle, Parts};
 use crate::lists::Lists;
 use crate::phone::Connector;
 use crate::tasks::Tasks;
+use crate::tokens::{Callers, is_name, token_text, two_draws};
 
 /// The usual bound of kept answers.
 pub const LIST_BUDGET: usize = 64 * 1024 * 1024;
@@ -35,6 +36,8 @@ pub struct Outside {
     pub tasks: Tasks,
     /// Bytes of kept answers, over all instances; see [`LIST_BUDGET`].
     pub list_budget: usize,
+    /// What labels may look like.
+    pub rules: LabelRules,
 }
 
 /// The application. Cheap to clone.
@@ -46,7 +49,9 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     lists: Lists,
     instances: RwLock<HashMap<InstanceKey, Arc<Handle>>>,
-    callers: Mutex<HashMap<TokenHash, Caller>>,
+    callers: Callers,
+    /// Names this run of the program.
+    run: i64,
 }
 
 impl App {
@@ -62,7 +67,11 @@ impl App {
             connector,
             tasks,
             list_budget,
+            rules,
         } = outside;
+        let mut tx = db.begin().await?;
+        let run = idempotency::take_run(&mut tx).await?;
+        tx.commit().await?;
         let lists = Lists::new(db.clone(), tasks.clone(), list_budget);
         let app = Self(Arc::new(Inner {
             parts: Arc::new(Parts {
@@ -70,16 +79,19 @@ impl App {
                 clock,
                 connector,
                 tasks,
+                rules,
             }),
             entropy,
             lists,
             instances: RwLock::default(),
-            callers: Mutex::default(),
+            callers: Callers::default(),
+            run,
         }));
         let mut reader = app.db().reader().await?;
         for row in instances::all(reader.conn()).await? {
             app.adopt(&row)?;
         }
+        app.keep_house();
         Ok(app)
     }
 
@@ -106,28 +118,6 @@ impl App {
         Ok(())
     }
 
-    /// Whose token this is.
-    ///
-    /// # Errors
-    /// [`Error::InvalidToken`]; the database's.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
-        let hash = TokenHash::of(token);
-        let known = self.callers().get(&hash).cloned();
-        if let Some(caller) = known {
-            return Ok(caller);
-        }
-        let mut reader = self.db().reader().await?;
-        let grant = labelwire_store::tokens::find(reader.conn(), hash)
-            .await?
-            .ok_or(Error::InvalidToken)?;
-        let caller = Caller {
-            account: AccountId::from_stored(grant.account_id),
-            instance: grant.instance.map(InstanceKey),
-        };
-        self.callers().insert(hash, caller.clone());
-        Ok(caller)
-    }
-
     /// Makes an account and its token. The token is not to be had again.
     ///
     /// # Errors
@@ -150,7 +140,10 @@ impl App {
     }
 
     /// Does work that must not stop half way because whoever asked for it hangs up.
-    pub(crate) async fn to_the_end<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// The work's; [`Error::Stopping`] where it was not begun or broke.
+    pub async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -163,6 +156,10 @@ impl App {
 
     pub(crate) fn db(&self) -> &Db {
         &self.0.parts.db
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.parts.tasks
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -194,8 +191,7 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
         self.0.lists.forget(key);
-        self.callers()
-            .retain(|_, caller| caller.instance != Some(key));
+        self.callers().forget(|caller| caller.instance == Some(key));
     }
 
     pub(crate) fn handle(&self, account: &AccountId, name: &str) -> Option<Arc<Handle>> {
@@ -231,11 +227,12 @@ impl App {
         handles
     }
 
-    fn callers(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, Caller>> {
-        self.0
-            .callers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn run(&self) -> i64 {
+        self.0.run
+    }
+
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.0.callers
     }
 }
 
@@ -249,20 +246,13 @@ pub async fn create_account(
     entropy: &dyn Entropy,
     name: &str,
 ) -> Result<(AccountId, String), Error> {
-    let is_blank = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    if is_blank(name.chars().next())
-        || is_blank(name.chars().next_back())
-        || name.chars().count() > 100
-        || name.chars().any(char::is_control)
-    {
+    if !is_name(name) {
         return Err(Error::AccountNameInvalid);
     }
     let now = clock.now();
-    let (mut id_bytes, mut token_bytes) = ([0; 10], [0; 16]);
-    entropy.fill(&mut id_bytes);
-    entropy.fill(&mut token_bytes);
-    let id = AccountId::new(now, id_bytes);
-    let token = labelwire_domain::token::render(token_bytes);
+    let random = two_draws(entropy);
+    let (id, token_id) = (AccountId::new(now, random[0]), TokenId::new(now, random[1]));
+    let token = token_text(entropy);
     let mut tx = db.begin().await?;
     accounts::insert(&mut tx, &id, name, now)
         .await
@@ -270,7 +260,16 @@ pub async fn create_account(
             labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
             other => Error::Store(other),
         })?;
-    labelwire_store::tokens::insert(&mut tx, TokenHash::of(&token), &id, None, now).await?;
+    let new = tokens::NewToken {
+        id: &token_id,
+        account: &id,
+        instance: None,
+        name: "account",
+        scopes: Scopes::ALL,
+        created_at: now,
+        expires_at: None,
+    };
+    tokens::insert(&mut tx, &new, TokenHash::of(&token)).await?;
     tx.commit().await?;
     Ok((id, token))
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use labelwire_domain::chat::{ChatJid, LID_SERVER, PHONE_SERVER};
 use labelwire_domain::ids::InstanceKey;
+use labelwire_domain::token::Scope;
 use labelwire_store::contacts::{self, Names};
 use labelwire_store::lid_map::{self, Mapping};
 use labelwire_store::{Conn, Db};
@@ -96,7 +97,7 @@ impl App {
     /// # Errors
     /// [`Error::InvalidChat`]; the database's.
     pub async fn contact(&self, caller: &Caller, name: &str, chat: &str) -> Result<Contact, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         let jid = ChatJid::parse(chat)?;
         self.contact_of(&handle, jid).await
     }
@@ -125,7 +126,7 @@ impl App {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Contact>, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         let limit = limit.clamp(1, LARGEST_PAGE);
         let mut behind = match after {
             Some(after) => {

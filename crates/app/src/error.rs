@@ -1,6 +1,8 @@
 //! What can go wrong, in one closed set of kinds that every dialect maps once.
 
 use labelwire_domain::chat::InvalidChat;
+use labelwire_domain::intent::Reject;
+use labelwire_domain::token::Scope;
 
 /// The sort of an error; the only thing a dialect turns into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub enum Kind {
     NotConnected,
     /// WhatsApp or the client library refused.
     Phone,
+    /// As many as may be.
+    Limit,
+    /// It is not known yet whether WhatsApp took it.
+    Pending,
     /// It took too long.
     Timeout,
     /// Our own fault.
@@ -31,6 +37,26 @@ pub enum Error {
     /// Unknown token.
     #[error("the token is unknown; use an account or instance token")]
     InvalidToken,
+    /// A token past its end.
+    #[error("the token has expired; have a new one made")]
+    TokenExpired,
+    /// A token without the scope this needs.
+    #[error("the token lacks scope `{0}`; use one that has it")]
+    ScopeMissing(Scope),
+    /// No such token in the caller's reach.
+    #[error("there is no token `{0}` that is yours to change")]
+    TokenNotFound(String),
+    /// No token can be named so.
+    #[error(
+        "a token's name is 1 to 100 characters, none of them a control character or a blank at an end"
+    )]
+    TokenNameInvalid,
+    /// A token good for nothing.
+    #[error("a token needs at least one scope: `read`, `label`, `send` or `admin`")]
+    ScopesEmpty,
+    /// A token that would be over before it began.
+    #[error("the token's end must lie in the future")]
+    ExpiryPast,
     /// An instance token where only an account token fits.
     #[error("this call needs the account's token")]
     AccountTokenRequired,
@@ -59,6 +85,9 @@ pub enum Error {
     /// Text that names no chat.
     #[error(transparent)]
     InvalidChat(#[from] InvalidChat),
+    /// Text that names no message.
+    #[error("a message id is 1 to 128 visible ASCII characters, as WhatsApp gave it")]
+    InvalidMessage,
     /// No live label of that id.
     #[error("there is no label `{0}` on this account")]
     LabelNotFound(String),
@@ -99,6 +128,20 @@ pub enum Error {
     /// The number given for pairing is none.
     #[error("`{0}` is not a phone number; write it with country code, digits only")]
     InvalidNumber(String),
+    /// What was asked of the labels cannot be.
+    #[error(transparent)]
+    Rejected(Reject),
+    /// No such command.
+    #[error("there is no command `{0}` on this instance")]
+    CommandNotFound(String),
+    /// A write that WhatsApp did not take.
+    #[error("nothing was changed: {0}")]
+    WriteFailed(String),
+    /// A write without a verdict so far.
+    #[error(
+        "WhatsApp has not said yet whether it took the change; command `{0}` tells as soon as it is known"
+    )]
+    Pending(String),
     /// WhatsApp or the library refused.
     #[error("WhatsApp refused: {0}")]
     Phone(String),
@@ -110,27 +153,54 @@ pub enum Error {
     Stopping,
 }
 
+impl From<Reject> for Error {
+    fn from(reject: Reject) -> Self {
+        match reject {
+            Reject::LabelNotFound(id) => Self::LabelNotFound(id),
+            other => Self::Rejected(other),
+        }
+    }
+}
+
 impl Error {
     /// The sort of this error.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::InvalidToken | Self::AccountTokenRequired => Kind::Unauthenticated,
-            Self::InstanceNotFound(_) | Self::LabelNotFound(_) => Kind::NotFound,
-            Self::InstanceMismatch => Kind::Denied,
+            Self::InvalidToken | Self::TokenExpired | Self::AccountTokenRequired => {
+                Kind::Unauthenticated
+            }
+            Self::InstanceNotFound(_)
+            | Self::LabelNotFound(_)
+            | Self::CommandNotFound(_)
+            | Self::TokenNotFound(_) => Kind::NotFound,
+            Self::Rejected(reject) => match reject {
+                Reject::LabelNotFound(_) => Kind::NotFound,
+                Reject::LimitReached(_) => Kind::Limit,
+                Reject::NameInvalid(_) | Reject::ColorInvalid => Kind::Invalid,
+                Reject::NameTaken { .. } | Reject::NotEditable { .. } | Reject::NoIdLeft => {
+                    Kind::Conflict
+                }
+            },
+            Self::Pending(_) => Kind::Pending,
+            Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
             Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
             Self::NameInvalid
             | Self::AccountNameInvalid
             | Self::TokenInvalid
+            | Self::TokenNameInvalid
+            | Self::ScopesEmpty
+            | Self::ExpiryPast
             | Self::InvalidChat(_)
-            | Self::InvalidNumber(_)
-            | Self::TextInvalid => Kind::Invalid,
+            | Self::InvalidMessage
+            | Self::TextInvalid
+            | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
             | Self::ConnectingEnded(_)
             | Self::Stopping => Kind::NotConnected,
             Self::PairingTimeout | Self::RefreshTimeout | Self::SendTimeout => Kind::Timeout,
-            Self::Phone(_) => Kind::Phone,
+            Self::Phone(_) | Self::WriteFailed(_) => Kind::Phone,
             Self::Store(_) => Kind::Internal,
         }
     }
@@ -140,6 +210,12 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidToken => "invalid_token",
+            Self::TokenExpired => "token_expired",
+            Self::ScopeMissing(_) => "scope_missing",
+            Self::TokenNotFound(_) => "token_not_found",
+            Self::TokenNameInvalid => "token_name_invalid",
+            Self::ScopesEmpty => "scopes_empty",
+            Self::ExpiryPast => "expiry_past",
             Self::AccountTokenRequired => "account_token_required",
             Self::InstanceNotFound(_) => "instance_not_found",
             Self::InstanceMismatch => "instance_mismatch",
@@ -148,6 +224,7 @@ impl Error {
             Self::TokenTaken => "token_taken",
             Self::TokenInvalid => "token_invalid",
             Self::InvalidChat(_) => "invalid_chat",
+            Self::InvalidMessage => "invalid_message",
             Self::LabelNotFound(_) => "label_not_found",
             Self::NotConnected(_) => "instance_not_connected",
             Self::NeverSynced(_) => "instance_never_synced",
@@ -156,6 +233,18 @@ impl Error {
             Self::PairingTimeout => "pairing_timeout",
             Self::RefreshTimeout => "refresh_timeout",
             Self::InvalidNumber(_) => "invalid_number",
+            Self::Rejected(reject) => match reject {
+                Reject::LabelNotFound(_) => "label_not_found",
+                Reject::NameTaken { .. } => "label_name_taken",
+                Reject::LimitReached(_) => "label_limit_reached",
+                Reject::NameInvalid(_) => "label_name_invalid",
+                Reject::ColorInvalid => "color_invalid",
+                Reject::NotEditable { .. } => "label_not_editable",
+                Reject::NoIdLeft => "label_ids_exhausted",
+            },
+            Self::CommandNotFound(_) => "command_not_found",
+            Self::WriteFailed(_) => "write_failed",
+            Self::Pending(_) => "write_pending",
             Self::TextInvalid => "invalid_text",
             Self::SendTimeout => "send_timeout",
             Self::Phone(_) => "whatsapp_refused",

@@ -12,6 +12,7 @@ pub mod access;
 pub mod app;
 pub mod contacts;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod ingest;
 pub mod instance;
@@ -22,6 +23,8 @@ pub mod messages_out;
 pub mod phone;
 pub mod profile;
 pub mod tasks;
+pub mod tokens;
+pub mod writes;
 
 pub use access::Caller;
 pub use app::{App, Outside, create_account};

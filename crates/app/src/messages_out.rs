@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use labelwire_domain::chat::ChatJid;
 
+use labelwire_domain::token::Scope;
+
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::Error;
@@ -41,7 +43,7 @@ impl App {
         text: &str,
         reply_to: Option<&str>,
     ) -> Result<Sent, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Send, name)?;
         let asked = ChatJid::parse(chat)?;
         if text.trim().is_empty() || text.chars().count() > LONGEST_TEXT {
             return Err(Error::TextInvalid);

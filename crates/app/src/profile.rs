@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use labelwire_domain::chat::ChatJid;
 
+use labelwire_domain::token::Scope;
+
 use crate::access::Caller;
 use crate::app::App;
 use crate::contacts::Contact;
@@ -46,7 +48,7 @@ impl App {
         name: &str,
         number: Option<&str>,
     ) -> Result<ProfileCard, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         let own = handle.status().profile;
         let asked = match (number, own.jid.as_deref()) {
             (Some(number), _) => ChatJid::parse(number)?,

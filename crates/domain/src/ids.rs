@@ -64,6 +64,17 @@ public_id!(
     InstanceId,
     "ins"
 );
+public_id!(
+    /// A token: its name in lists and history, not its secret text.
+    TokenId,
+    "tok"
+);
+
+public_id!(
+    /// A command: one write asked for through the API.
+    CommandId,
+    "cmd"
+);
 
 /// Crockford's base32 of the 128 bits, 26 characters, sorting as the bits do.
 fn base32(uuid: Uuid) -> String {

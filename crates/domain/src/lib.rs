@@ -16,5 +16,6 @@ pub mod collection;
 pub mod contact;
 pub mod ids;
 pub mod instance;
+pub mod intent;
 pub mod label;
 pub mod token;

@@ -15,6 +15,7 @@ mod contacts;
 mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
+mod patch;
 mod phone;
 mod send;
 mod socket;

@@ -105,10 +105,10 @@ impl From<labelwire_app::Error> for Error {
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
             Kind::Denied => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::Limit => StatusCode::CONFLICT,
             Kind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Phone => StatusCode::BAD_GATEWAY,
-            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Timeout | Kind::Pending => StatusCode::GATEWAY_TIMEOUT,
             Kind::Internal => {
                 return Self {
                     cause: Some(Arc::new(error)),
@@ -150,6 +150,31 @@ impl From<Refusal> for Error {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 "a body may have 1 MiB",
+            ),
+            Refusal::BodyTimeout => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the body stopped coming; send it again",
+            ),
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many calls a minute; try again after `Retry-After` seconds",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::new(
+                StatusCode::BAD_REQUEST,
+                "idempotency_key_invalid",
+                "an `Idempotency-Key` is 1 to 255 visible ASCII characters, said once",
+            ),
+            Refusal::IdempotencyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "the first request with this `Idempotency-Key` is still under way; ask again for its answer",
+            ),
+            Refusal::IdempotencyKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this `Idempotency-Key` came with another request before; use a new key for a new request",
             ),
             Refusal::Query(name) => Self::new(
                 StatusCode::BAD_REQUEST,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use labelwire_app::{Error as AppError, Kind};
+use labelwire_domain::intent::Reject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -69,13 +70,8 @@ impl Error {
         self
     }
 
-    /// Its HTTP status.
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// Its JSON.
-    pub(super) fn body(&self) -> Vec<u8> {
+    fn body(&self) -> Vec<u8> {
         let view = ErrorView {
             success: false,
             error: MessageView {
@@ -108,7 +104,14 @@ impl IntoResponse for Error {
 impl From<AppError> for Error {
     fn from(error: AppError) -> Self {
         let message = match &error {
-            AppError::InvalidToken | AppError::AccountTokenRequired => "Invalid token",
+            AppError::InvalidToken | AppError::TokenExpired | AppError::AccountTokenRequired => {
+                "Invalid token"
+            }
+            AppError::ScopeMissing(_) => "Token does not have permission for this action",
+            AppError::TokenNotFound(_) => "Token not found",
+            AppError::TokenNameInvalid => "Token name is invalid",
+            AppError::ScopesEmpty => "Token scopes are required",
+            AppError::ExpiryPast => "Token expiry is invalid",
             AppError::InstanceNotFound(_) => "Instance not found",
             AppError::InstanceMismatch => "Instance token does not match the requested instance",
             AppError::NameTaken(_) => "Instance name already exists",
@@ -128,7 +131,15 @@ impl From<AppError> for Error {
             }
             AppError::PairingTimeout => "Timed out waiting for a QR code",
             AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
-            AppError::Phone(_) => "WhatsApp refused the request",
+            AppError::CommandNotFound(_) => "Command not found",
+            AppError::InvalidMessage => "Message id is invalid",
+            AppError::Rejected(Reject::NameTaken { .. }) => "Tag name already exists",
+            AppError::Rejected(Reject::LimitReached(_)) => "Tag limit reached",
+            AppError::Rejected(Reject::NameInvalid(_)) => "Tag name is invalid",
+            AppError::Rejected(Reject::ColorInvalid) => "Tag color is invalid",
+            AppError::Rejected(_) => "Tag cannot be changed",
+            AppError::Pending(_) => "WhatsApp has not confirmed the change yet",
+            AppError::Phone(_) | AppError::WriteFailed(_) => "WhatsApp refused the request",
             AppError::Store(_) => "Internal server error",
         };
         let status = match error.kind() {
@@ -136,9 +147,9 @@ impl From<AppError> for Error {
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
             Kind::Denied => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::Limit => StatusCode::CONFLICT,
             Kind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Timeout | Kind::Pending => StatusCode::GATEWAY_TIMEOUT,
             // The text does not say why, so the log must.
             Kind::Phone => return Self::ours(message, StatusCode::BAD_GATEWAY, error),
             Kind::Internal => {
@@ -164,6 +175,22 @@ impl From<Refusal> for Error {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large")
             }
             Refusal::Query(name) => Self::bad(format!("Invalid query parameter: {name}")),
+            Refusal::BodyTimeout => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "Request body timed out")
+            }
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Rate limit exceeded. Try again later.",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::bad("Idempotency-Key is invalid"),
+            Refusal::IdempotencyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is in progress",
+            ),
+            Refusal::IdempotencyKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Idempotency-Key was used for another request",
+            ),
             Refusal::NoRoute => Self::new(StatusCode::NOT_FOUND, "Route not found"),
             Refusal::NoMethod => Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Refusal::UrlTooLong => Self::new(StatusCode::URI_TOO_LONG, "URL is too long"),
@@ -183,6 +210,9 @@ mod tests {
         let invalid_chat = labelwire_domain::chat::ChatJid::parse("bob").expect_err("no chat");
         let said = [
             AppError::InvalidToken,
+            AppError::TokenExpired,
+            AppError::ScopeMissing(labelwire_domain::token::Scope::Label),
+            AppError::TokenNotFound("tok_1".to_owned()),
             AppError::AccountTokenRequired,
             AppError::InstanceNotFound(shop()),
             AppError::InstanceMismatch,
@@ -204,12 +234,15 @@ mod tests {
         ]
         .map(|error| {
             let error = Error::from(error);
-            format!("{} {}", error.status().as_u16(), error.message)
+            format!("{} {}", error.status.as_u16(), error.message)
         });
         assert_eq!(
             said,
             [
                 "401 Invalid token",
+                "401 Invalid token",
+                "403 Token does not have permission for this action",
+                "404 Token not found",
                 "401 Invalid token",
                 "404 Instance not found",
                 "403 Instance token does not match the requested instance",

@@ -1,10 +1,13 @@
 //! One linked account: its actor, and the handle others hold.
 
 mod actor;
+mod asked;
 mod handle;
 mod journal;
 mod names;
+mod writer;
 
 pub(crate) use handle::Parts;
 pub use handle::{Handle, Status};
 pub use journal::{Journal, Seen};
+pub(crate) use writer::{Finished, Job};

@@ -88,7 +88,14 @@ both!(
             .iter()
             .flat_map(|c| std::iter::once(c.jid.clone()).chain(c.lid.clone()))
             .collect();
-        let handle = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let handle = gateway
+            .app
+            .instance(
+                &gateway.caller,
+                labelwire_domain::token::Scope::Read,
+                INSTANCE,
+            )
+            .unwrap();
         let names = gateway.app.names_of(&handle, &asked).await.unwrap();
         for chat in &chats {
             assert_eq!(names.get(&chat.jid), Some(&chat.name));

@@ -13,6 +13,7 @@ use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::clock::{SystemClock, SystemEntropy};
 use labelwire_domain::instance::State;
 use labelwire_domain::label::{Label, LabelFilter};
+use labelwire_domain::token::Scope;
 use labelwire_sim::collection::Change;
 use labelwire_sim::{Kind, NewAccount, Options, Server, World};
 use labelwire_store::Db;
@@ -96,6 +97,7 @@ impl Town {
             connector: Arc::new(connector),
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
+            rules: labelwire_domain::intent::LabelRules::default(),
         })
         .await
         .unwrap();
@@ -107,10 +109,7 @@ impl Town {
         Gateway {
             app,
             db,
-            caller: Caller {
-                account,
-                instance: None,
-            },
+            caller: Caller::owner(account),
             tasks,
         }
     }
@@ -138,7 +137,10 @@ impl Town {
         };
         self.world().scan(PHONE, &code, snapshot).await.unwrap();
         gateway.connected().await;
-        let status = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let status = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         status.watch().wait_for(|s| s.synced).await.unwrap();
     }
 
@@ -213,7 +215,10 @@ impl Render for Lines {
 
 impl Gateway {
     pub(super) async fn connected(&self) {
-        let handle = self.app.instance(&self.caller, INSTANCE).unwrap();
+        let handle = self
+            .app
+            .instance(&self.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         let mut status = handle.watch();
         let connected = status.wait_for(|s| s.state == State::Connected);
         tokio::time::timeout(Duration::from_secs(30), connected)
@@ -272,7 +277,7 @@ impl Gateway {
     /// What the instance does.
     pub(super) fn state(&self) -> State {
         self.app
-            .instance(&self.caller, INSTANCE)
+            .instance(&self.caller, Scope::Admin, INSTANCE)
             .unwrap()
             .status()
             .state

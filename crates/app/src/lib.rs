@@ -18,6 +18,7 @@ pub mod instances;
 pub mod labels;
 pub mod lists;
 pub mod phone;
+pub mod settings;
 pub mod tasks;
 pub mod tokens;
 

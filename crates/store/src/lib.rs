@@ -18,6 +18,7 @@ pub mod lid_map;
 pub mod log;
 mod migrate;
 pub mod protocol;
+pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;

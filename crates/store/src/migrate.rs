@@ -29,6 +29,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0005_protocol.sql"),
     ),
     both(8, "access", include_str!("../migrations/0008_access.sql")),
+    both(
+        10,
+        "settings",
+        include_str!("../migrations/0010_settings.sql"),
+    ),
 ];
 
 const fn both(

@@ -149,21 +149,6 @@ pub(super) struct ChannelView {
     media_base64: bool,
 }
 
-/// Why a block that was switched on is not.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[schema(as = BlockError)]
-#[serde(default)]
-pub(super) struct BlockError {
-    /// `error`, where the block was switched on.
-    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
-    #[schema(value_type = String, required = false)]
-    status: Option<&'static str>,
-    /// What is the matter.
-    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
-    #[schema(value_type = String, required = false)]
-    error: Option<&'static str>,
-}
-
 /// A bridge to Chatwoot. Its token is not shown.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = Chatwoot)]
@@ -185,8 +170,14 @@ pub(super) struct ChatwootView {
     start_as_pending: bool,
     #[schema(required)]
     reopen_resolved: bool,
-    #[serde(flatten)]
-    problem: BlockError,
+    /// `error`, where it was switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    status: Option<String>,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    error: Option<String>,
 }
 
 /// A proxy. Its password is not shown.
@@ -204,8 +195,14 @@ pub(super) struct ProxyView {
     protocol: String,
     #[schema(required)]
     username: String,
-    #[serde(flatten)]
-    problem: BlockError,
+    /// `error`, where it was switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    status: Option<String>,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    error: Option<String>,
 }
 
 /// Where media would go. Its keys are not shown.
@@ -223,29 +220,31 @@ pub(super) struct S3View {
     endpoint: String,
     #[schema(required)]
     path_prefix: String,
-    #[serde(flatten)]
-    problem: BlockError,
+    /// `error`, where it was switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    status: Option<String>,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    error: Option<String>,
 }
 
-impl BlockError {
-    /// Switches a block off that was switched on.
-    fn of(enabled: &mut bool, error: &'static str) -> Self {
-        if std::mem::take(enabled) {
-            Self {
-                status: Some("error"),
-                error: Some(error),
-            }
-        } else {
-            Self::default()
-        }
+/// Switches a block off that was switched on; what its answer says of that.
+fn off(enabled: &mut bool, why: &str) -> (Option<String>, Option<String>) {
+    if std::mem::take(enabled) {
+        (Some("error".to_owned()), Some(why.to_owned()))
+    } else {
+        (None, None)
     }
 }
 
 /// An instance's webhook; who may not see its secret sees none.
 pub(super) fn webhook(settings: &Settings, secrets: bool) -> WebhookView {
     let mut view: WebhookView = shape(settings.group("webhook"));
-    if !view.enabled {
-        // Switched off, it forgets all but that it is.
+    // Without a place to deliver to it cannot be on; switched off, it forgets all
+    // but that it is.
+    if !view.enabled || view.url.is_empty() {
         view = WebhookView {
             by_events: view.by_events,
             ..WebhookView::default()
@@ -278,20 +277,20 @@ fn all_where_none(enabled: bool, events: &mut Vec<String>) {
 /// An instance's bridge to Chatwoot.
 pub(super) fn chatwoot(settings: &Settings) -> ChatwootView {
     let mut view: ChatwootView = shape(settings.group("chatwoot"));
-    view.problem = BlockError::of(&mut view.enabled, "labelwire has no bridge to Chatwoot");
+    (view.status, view.error) = off(&mut view.enabled, "labelwire has no bridge to Chatwoot");
     view
 }
 
 /// An instance's proxy.
 pub(super) fn proxy(settings: &Settings) -> ProxyView {
     let mut view: ProxyView = shape(settings.group("proxy"));
-    view.problem = BlockError::of(&mut view.enabled, "labelwire connects without a proxy");
+    (view.status, view.error) = off(&mut view.enabled, "labelwire connects without a proxy");
     view
 }
 
 /// An instance's S3 store.
 pub(super) fn s3(settings: &Settings) -> S3View {
     let mut view: S3View = shape(settings.group("s3"));
-    view.problem = BlockError::of(&mut view.enabled, "labelwire stores no media");
+    (view.status, view.error) = off(&mut view.enabled, "labelwire stores no media");
     view
 }

@@ -61,22 +61,13 @@ fn color<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(from)? else {
         return Ok(0);
     };
-    let whole = match (number.as_i64(), number.as_f64()) {
-        (Some(whole), _) => i32::try_from(whole).unwrap_or_default(),
-        // Larger than any integer type, or written with a point.
-        (None, Some(float)) if float.fract() == 0.0 => 0,
-        _ => {
-            return Err(serde::de::Error::invalid_type(
-                serde::de::Unexpected::Other("a broken number"),
-                &"a whole number",
-            ));
-        }
-    };
-    Ok(if (0..=LAST_COLOR).contains(&whole) {
-        whole
-    } else {
-        0
-    })
+    match number.as_f64() {
+        // In the palette's range every number is exact.
+        Some(float) if float.fract() == 0.0 => Ok((0..=LAST_COLOR)
+            .find(|index| f64::from(*index) == float)
+            .unwrap_or_default()),
+        _ => Err(serde::de::Error::custom("`color` must be a whole number")),
+    }
 }
 
 /// Makes a label. Answers once WhatsApp has accepted it.
@@ -254,7 +245,7 @@ mod tests {
             ("10", 10),
             ("11", 0),
             ("-1", 0),
-            ("5.0", 0),
+            ("5.0", 5),
             ("99999999999999999999999", 0),
             ("4294967297", 0),
             ("null", 0),

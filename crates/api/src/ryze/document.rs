@@ -4,6 +4,15 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+/// Bodies of requests; more may be in them than is named.
+const ASKED: [&str; 5] = [
+    "AssignTag",
+    "NewInstance",
+    "NewTag",
+    "SendText",
+    "SettingsChange",
+];
+
 /// The document, whole.
 pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
@@ -22,16 +31,39 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
         "query": {"type": "apiKey", "in": "query", "name": "token"},
     });
     document["security"] = json!([{"token": []}, {"bearer": []}, {"query": []}]);
-    if let Some(change) = document.pointer_mut("/components/schemas/SettingsChange") {
-        at_least_one(change);
+    let schemas = document["components"]["schemas"].as_object_mut();
+    for (name, schema) in schemas.into_iter().flatten() {
+        exact(schema, !ASKED.contains(&name.as_str()));
+        if name == "SettingsChange" {
+            at_least_one(schema);
+        }
     }
     let paths = document["paths"].as_object_mut();
     for (path, calls) in paths.into_iter().flatten() {
-        for (_, call) in calls.as_object_mut().into_iter().flatten() {
-            every_call(path, call);
+        for (method, call) in calls.as_object_mut().into_iter().flatten() {
+            every_call(path, method, call);
         }
     }
     document
+}
+
+/// Takes out defaults, which describe how bodies are read rather than what a field
+/// left out means, and closes answers: they hold what is named and nothing else.
+fn exact(schema: &mut Value, answer: bool) {
+    for one in schema["oneOf"].as_array_mut().into_iter().flatten() {
+        exact(one, answer);
+    }
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for field in fields.values_mut().filter_map(Value::as_object_mut) {
+            field.remove("default");
+        }
+        if answer {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+    }
 }
 
 /// Says of an object that one of its fields must be there.
@@ -46,7 +78,9 @@ fn at_least_one(schema: &mut Value) {
 }
 
 /// The errors any call may answer with.
-fn every_call(path: &str, call: &mut Value) {
+fn every_call(path: &str, method: &str, call: &mut Value) {
+    let named = path.trim_start_matches("/api/").replace("/{instance}", "");
+    call["operationId"] = format!("{method}_{}", named.replace('/', "_")).into();
     let has_body = call.get("requestBody").is_some();
     if has_body {
         call["requestBody"]["required"] = true.into();
@@ -56,14 +90,26 @@ fn every_call(path: &str, call: &mut Value) {
         ("400", true, "The request makes no sense"),
         ("401", true, "No token, or one that is not valid here"),
         ("403", true, "The token does not open this"),
-        ("404", of_instance, "No such instance, or no such thing on it"),
+        (
+            "404",
+            of_instance,
+            "No such instance, or no such thing on it",
+        ),
         ("408", has_body, "The body did not come in time"),
         ("413", has_body, "The body is larger than 1 MiB"),
         ("414", true, "The URL is longer than 64,000 bytes"),
         ("429", true, "Too many calls with this token"),
         ("500", true, "Our own fault"),
-        ("503", true, "The instance is not connected, or labelwire is stopping"),
-        ("504", true, "It took too long; a write may have been applied"),
+        (
+            "503",
+            true,
+            "The instance is not connected, or labelwire is stopping",
+        ),
+        (
+            "504",
+            true,
+            "It took too long; a write may have been applied",
+        ),
     ];
     let Some(responses) = call["responses"].as_object_mut() else {
         return;

@@ -22,6 +22,10 @@ pub(super) struct InstanceView {
     proxy: ProxyView,
     settings: SettingsView,
     s3: S3View,
+    /// Only in the answer that makes the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    token: Option<String>,
 }
 
 /// How an instance is connected.
@@ -31,6 +35,7 @@ pub(super) struct InstanceView {
 struct ConnectionView {
     /// `connected`, `connecting`, `disconnected` or `loggedout`.
     state: &'static str,
+    #[schema(required)]
     number_jid: Option<String>,
     presence_status: &'static str,
     /// Why it stands so, where that is known; else the state.
@@ -80,6 +85,15 @@ impl InstanceView {
             proxy: blocks::proxy(settings),
             settings: settings::of(settings),
             s3: blocks::s3(settings),
+            token: None,
+        }
+    }
+
+    /// The same with its token, which is shown this once.
+    pub(super) fn with_token(self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self
         }
     }
 }
@@ -101,17 +115,8 @@ pub(super) struct CreatedView {
     pub(super) success: bool,
     #[schema(example = "Instance created successfully")]
     pub(super) message: &'static str,
-    pub(super) instance: NewInstanceView,
-    pub(super) data: TokenView,
-}
-
-/// An instance with its token.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = NewInstanceWithToken)]
-pub(super) struct NewInstanceView {
-    #[serde(flatten)]
     pub(super) instance: InstanceView,
-    pub(super) token: String,
+    pub(super) data: TokenView,
 }
 
 /// A token, shown this once.
@@ -131,12 +136,15 @@ pub(super) struct ConnectView {
     message: &'static str,
     /// The text of the QR code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     qr_code: Option<String>,
     /// The QR code as a `data:image/png;base64,` URI.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     qr_code_base64: Option<String>,
     /// To type on the phone, `ABCD-EFGH`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pairing_code: Option<String>,
     /// `qr` or `connected`.
     status: &'static str,

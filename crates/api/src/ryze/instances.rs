@@ -1,5 +1,15 @@
 //! Instances: make, list, connect, log out, delete.
 
+use super::Call;
+use super::blocks::NewInstance;
+use super::error::{Error, ErrorView};
+use super::instance_view::{
+    ConnectView, CreatedView, EndedView, InstanceView, InstancesView, TokenView,
+};
+use super::view::OfInstance;
+use crate::body;
+use crate::qr;
+use crate::refusal::Refusal;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -8,16 +18,6 @@ use labelwire_app::App;
 use labelwire_app::instances::{Connecting, Standing};
 use labelwire_app::settings::Settings;
 use labelwire_domain::token::Scope;
-use super::Call;
-use super::blocks::NewInstance;
-use super::error::{Error, ErrorView};
-use super::instance_view::{
-    ConnectView, CreatedView, EndedView, InstanceView, InstancesView, NewInstanceView, TokenView,
-};
-use super::view::OfInstance;
-use crate::body;
-use crate::qr;
-use crate::refusal::Refusal;
 
 /// Makes an instance and its token, which is shown this once.
 #[utoipa::path(
@@ -50,10 +50,7 @@ pub(super) async fn create(
     let view = CreatedView {
         success: true,
         message: "Instance created successfully",
-        instance: NewInstanceView {
-            instance: InstanceView::new(&standing, &settings, true),
-            token: token.clone(),
-        },
+        instance: InstanceView::new(&standing, &settings, true).with_token(&token),
         data: TokenView { token },
     };
     Ok((StatusCode::CREATED, Json(view)))

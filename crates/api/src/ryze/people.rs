@@ -123,6 +123,7 @@ pub(super) async fn contacts(
 #[serde(rename_all = "camelCase")]
 pub(super) struct AccountView {
     /// Where WhatsApp serves the picture, for a while.
+    #[schema(required)]
     profile_picture: Option<String>,
     profile_name: String,
     /// The text below the name; empty where WhatsApp does not tell it.

@@ -50,6 +50,7 @@ pub async fn by_account(conn: Conn<'_>, account: &AccountId) -> Result<Vec<Setti
 }
 
 #[cfg(all(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::testing::{self, TestDb};

@@ -141,6 +141,10 @@ fn text(error: &AppError) -> Cow<'static, str> {
         AppError::AccountNameInvalid => "Account name is invalid",
         AppError::TokenTaken => "Instance token already exists",
         AppError::TokenInvalid => "Instance token is invalid",
+        AppError::TextInvalid => "Message is invalid: 1 to 65536 characters",
+        AppError::SendTimeout => {
+            "WhatsApp did not confirm the message in time; it may have been sent"
+        }
         AppError::LabelNotFound(_) => "Tag not found",
         AppError::NotConnected(_)
         | AppError::NeverSynced(_)
@@ -242,6 +246,8 @@ mod tests {
             AppError::Phone("fatal error 400".to_owned()),
             AppError::WriteFailed("code 400".to_owned()),
             AppError::Pending("cmd_1".to_owned()),
+            AppError::TextInvalid,
+            AppError::SendTimeout,
             AppError::Rejected(Reject::NameTaken {
                 name: "VIP".to_owned(),
                 id: "2".to_owned(),
@@ -286,6 +292,8 @@ mod tests {
                 "502 WhatsApp refused the request",
                 "502 WhatsApp refused the change; nothing was changed",
                 "504 WhatsApp has not confirmed the change yet; command cmd_1 tells what becomes of it",
+                "400 Message is invalid: 1 to 65536 characters",
+                "504 WhatsApp did not confirm the message in time; it may have been sent",
                 "409 Tag name already exists: tag 2 has it",
                 "409 Tag limit reached: the account has 20 tags, delete one first",
                 "400 Tag name is invalid: 1 to 100 characters, no control characters",

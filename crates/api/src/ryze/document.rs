@@ -50,12 +50,13 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
 /// Takes out defaults, which describe how bodies are read rather than what a field
 /// left out means, and closes answers: they hold what is named and nothing else.
 fn exact(schema: &mut Value, answer: bool) {
-    for one in schema["oneOf"].as_array_mut().into_iter().flatten() {
-        exact(one, answer);
-    }
     let Some(schema) = schema.as_object_mut() else {
         return;
     };
+    let either = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    for one in either.into_iter().flatten() {
+        exact(one, answer);
+    }
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for field in fields.values_mut().filter_map(Value::as_object_mut) {
             field.remove("default");

@@ -38,7 +38,7 @@ pub(super) struct SendText {
     #[serde(rename = "linkPreview")]
     _link_preview: Option<bool>,
     /// Id of the message this one answers.
-    #[schema(max_length = 128)]
+    #[schema(pattern = "^[!-~]{0,128}$")]
     reply_to: Option<String>,
     /// Taken, without effect: answers go to the chat of `number`.
     #[serde(rename = "replyPrivate")]
@@ -136,13 +136,16 @@ pub(super) async fn text(
             "Delay is invalid: 0 to {LONGEST_DELAY_S} seconds"
         )));
     }
+    let reply_to = some(asked.reply_to.as_deref());
+    if reply_to.is_some_and(|id| id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic())) {
+        return Err(Error::bad("replyTo is invalid: write a message's id"));
+    }
     // A text to a broadcast list or to the status would go to many.
     ChatJid::parse_labelled(number).map_err(labelwire_app::Error::from)?;
     handle.require_connected()?;
     if delay > 0 {
         tokio::time::sleep(Duration::from_secs(delay)).await;
     }
-    let reply_to = some(asked.reply_to.as_deref());
     let sent = app
         .send_text(&call.caller, name, number, &message, reply_to)
         .await?;

@@ -143,6 +143,7 @@ async fn a_text_is_sent_as_documented() {
                 r#"POST /api/message/text/shop {"number":"5511999999999","message":"x","delay":61}"#,
                 r#"POST /api/message/text/shop {"number":"5511999999999","message":"x","delay":-1}"#,
                 r#"POST /api/message/text/shop {"number":"5511999999999","message":"x","mention":"all"}"#,
+                r#"POST /api/message/text/shop {"number":"5511999999999","message":"x","replyTo":"no id"}"#,
                 r#"POST /api/message/text/shop {"number":5511999999999,"message":"x"}"#,
                 "POST /api/message/text/shop nonsense",
                 r#"POST /api/message/text/nobody {"number":"5511999999999","message":"x"}"#,

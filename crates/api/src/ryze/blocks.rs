@@ -25,17 +25,15 @@ const EVENTS: [&str; 6] = [
 ];
 
 /// An instance to make. What else is in the body is ignored.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct NewInstance {
     /// 1 to 100 letters, digits, `_` or `-`.
     #[schema(value_type = String, required, pattern = "^[A-Za-z0-9_-]{1,100}$", example = "shop")]
-    #[serde(skip_serializing)]
     pub(super) name: Option<String>,
     /// A token of the caller's choice, 16 to 200 visible ASCII characters; one is
     /// made without it.
     #[schema(pattern = "^([!-~]{16,200})?$")]
-    #[serde(skip_serializing)]
     pub(super) token: Option<String>,
     /// Kept; labelwire uses no proxy.
     proxy_enabled: Option<bool>,
@@ -93,7 +91,9 @@ impl NewInstance {
     /// What it sets, by group: `webhookByEvents` is `byEvents` of `webhook`.
     pub(super) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
-        for (key, value) in fields(self) {
+        let mut fields = fields(self);
+        fields.retain(|key, _| key != "name" && key != "token");
+        for (key, value) in fields {
             let block = BLOCKS.into_iter().find_map(|block| {
                 let field = key.strip_prefix(block)?;
                 Some((block, lower_first(field)))

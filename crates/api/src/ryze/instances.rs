@@ -125,7 +125,7 @@ pub(super) async fn connect(
     let name = call.instance()?;
     let number = call.query.text("number");
     if let Some(days) = call.query.text("history")
-        && !days.bytes().all(|b| b.is_ascii_digit())
+        && !(days.bytes().all(|b| b.is_ascii_digit()) && days.parse::<i32>().is_ok())
     {
         return Err(Refusal::Query("history").into());
     }

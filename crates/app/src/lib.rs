@@ -24,6 +24,7 @@ pub mod messages_out;
 pub mod phone;
 pub mod profile;
 pub mod running;
+pub mod settings;
 pub mod tasks;
 pub mod tokens;
 pub mod writes;

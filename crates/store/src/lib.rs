@@ -23,6 +23,7 @@ pub mod log;
 pub mod message_labels;
 mod migrate;
 pub mod protocol;
+pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;

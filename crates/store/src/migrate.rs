@@ -45,6 +45,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0009_commands.sql"),
     ),
     both(
+        10,
+        "settings",
+        include_str!("../migrations/0010_settings.sql"),
+    ),
+    both(
         11,
         "stopped",
         include_str!("../migrations/0011_stopped.sql"),

@@ -16,4 +16,5 @@ pub mod collection;
 pub mod ids;
 pub mod instance;
 pub mod label;
+pub mod selection;
 pub mod token;

@@ -13,6 +13,7 @@ pub mod collections;
 pub mod db;
 pub mod error;
 pub mod instances;
+pub mod labeled_chats;
 pub mod labels;
 pub mod lid_map;
 pub mod log;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy};
 use labelwire_domain::ids::{AccountId, InstanceKey};
+use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::TokenHash;
 use labelwire_store::{Db, accounts, instances};
 
@@ -35,6 +36,8 @@ pub struct Outside {
     pub tasks: Tasks,
     /// Bytes of kept answers, over all instances; see [`LIST_BUDGET`].
     pub list_budget: usize,
+    /// What labels may look like.
+    pub rules: LabelRules,
 }
 
 /// The application. Cheap to clone.
@@ -62,6 +65,7 @@ impl App {
             connector,
             tasks,
             list_budget,
+            rules,
         } = outside;
         let lists = Lists::new(db.clone(), tasks.clone(), list_budget);
         let app = Self(Arc::new(Inner {
@@ -70,6 +74,7 @@ impl App {
                 clock,
                 connector,
                 tasks,
+                rules,
             }),
             entropy,
             lists,

@@ -19,6 +19,7 @@ pub mod labels;
 pub mod lists;
 pub mod phone;
 pub mod tasks;
+pub mod writes;
 
 pub use access::Caller;
 pub use app::{App, Outside, create_account};

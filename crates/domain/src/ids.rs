@@ -65,6 +65,12 @@ public_id!(
     "ins"
 );
 
+public_id!(
+    /// A command: one write asked for through the API.
+    CommandId,
+    "cmd"
+);
+
 /// Crockford's base32 of the 128 bits, 26 characters, sorting as the bits do.
 fn base32(uuid: Uuid) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod collection;
 pub mod ids;
 pub mod instance;
+pub mod intent;
 pub mod label;
 pub mod selection;
 pub mod token;

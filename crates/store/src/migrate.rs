@@ -28,6 +28,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "protocol",
         include_str!("../migrations/0005_protocol.sql"),
     ),
+    both(
+        9,
+        "commands",
+        include_str!("../migrations/0009_commands.sql"),
+    ),
 ];
 
 const fn both(

@@ -70,6 +70,12 @@ pub enum Error {
     /// No live label of that id.
     #[error("there is no label `{0}` on this account")]
     LabelNotFound(String),
+    /// A name that several live labels have.
+    #[error("several labels are named `{0}`; name the one by its id")]
+    LabelAmbiguous(String),
+    /// Too much has changed since the page a cursor comes from.
+    #[error("too much has changed since the page this cursor comes from; begin with the first page")]
+    CursorExpired,
     /// No client runs, or it is not logged in.
     #[error(
         "instance `{0}` is not connected to WhatsApp; pair it with `GET /api/instance/connect/{0}`"
@@ -152,12 +158,13 @@ impl Error {
             },
             Self::Pending(_) => Kind::Pending,
             Self::InstanceMismatch => Kind::Denied,
-            Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
+            Self::NameTaken(_) | Self::TokenTaken | Self::LabelAmbiguous(_) => Kind::Conflict,
             Self::NameInvalid
             | Self::AccountNameInvalid
             | Self::TokenInvalid
             | Self::InvalidChat(_)
             | Self::InvalidMessage
+            | Self::CursorExpired
             | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
@@ -184,6 +191,8 @@ impl Error {
             Self::InvalidChat(_) => "invalid_chat",
             Self::InvalidMessage => "invalid_message",
             Self::LabelNotFound(_) => "label_not_found",
+            Self::LabelAmbiguous(_) => "label_ambiguous",
+            Self::CursorExpired => "cursor_expired",
             Self::NotConnected(_) => "instance_not_connected",
             Self::NeverSynced(_) => "instance_never_synced",
             Self::ConnectingEnded(_) => "connecting_ended",

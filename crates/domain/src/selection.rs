@@ -69,7 +69,8 @@ pub struct Resolved {
 }
 
 /// The live labels an item names: the one of that id, else all of that name.
-fn named<'a>(item: &str, labels: &'a [Label]) -> BTreeSet<&'a str> {
+#[must_use]
+pub fn named<'a>(item: &str, labels: &'a [Label]) -> BTreeSet<&'a str> {
     let live = || labels.iter().filter(|l| !l.deleted);
     let item = item.trim();
     if let Some(label) = live().find(|l| l.id == item) {

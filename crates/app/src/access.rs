@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use labelwire_domain::ids::{AccountId, InstanceKey};
+use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
+use labelwire_domain::token::{Scope, Scopes};
 
 use crate::app::App;
 use crate::error::Error;
@@ -15,14 +16,38 @@ pub struct Caller {
     pub account: AccountId,
     /// The one instance an instance token is good for.
     pub instance: Option<InstanceKey>,
+    /// The token's public id; `None` for the program itself.
+    pub token: Option<TokenId>,
+    /// The token's name.
+    pub token_name: Option<Arc<str>>,
+    /// What the token is good for.
+    pub scopes: Scopes,
+    /// The id of the request this caller makes, as the log knows it.
+    pub request_id: Option<Arc<str>>,
+    /// The `Idempotency-Key` of the request.
+    pub idempotency_key: Option<Arc<str>>,
 }
 
 impl Caller {
-    /// How history names this caller. Never the token.
+    /// The program itself, acting for an account.
+    #[must_use]
+    pub const fn owner(account: AccountId) -> Self {
+        Self {
+            account,
+            instance: None,
+            token: None,
+            token_name: None,
+            scopes: Scopes::ALL,
+            request_id: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// How history names this caller: by the token's id, never by its text.
     #[must_use]
     pub fn actor(&self) -> String {
-        match self.instance {
-            Some(instance) => format!("instance-token:{instance}"),
+        match &self.token {
+            Some(token) => format!("token:{token}"),
             None => format!("account:{}", self.account),
         }
     }
@@ -37,18 +62,37 @@ impl Caller {
             Some(_) => Err(Error::AccountTokenRequired),
         }
     }
+
+    /// Refuses tokens without a scope.
+    ///
+    /// # Errors
+    /// [`Error::ScopeMissing`].
+    pub fn require(&self, scope: Scope) -> Result<(), Error> {
+        if self.scopes.has(scope) {
+            Ok(())
+        } else {
+            Err(Error::ScopeMissing(scope))
+        }
+    }
 }
 
 impl App {
-    /// The instance of this name, if the caller may use it.
+    /// The instance of this name, if the caller may use it for this.
     ///
     /// Another account's instance is not found, so its existence is not told
     /// (`ryzeapi.md` decision 8); another instance of the caller's own account is
     /// refused as such.
     ///
     /// # Errors
-    /// [`Error::InstanceNotFound`], [`Error::InstanceMismatch`].
-    pub fn instance(&self, caller: &Caller, name: &str) -> Result<Arc<Handle>, Error> {
+    /// [`Error::ScopeMissing`], [`Error::InstanceNotFound`],
+    /// [`Error::InstanceMismatch`].
+    pub fn instance(
+        &self,
+        caller: &Caller,
+        scope: Scope,
+        name: &str,
+    ) -> Result<Arc<Handle>, Error> {
+        caller.require(scope)?;
         let handle = self
             .handle(&caller.account, name)
             .ok_or_else(|| Error::InstanceNotFound(name.to_owned()))?;

@@ -2,22 +2,22 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy};
-use labelwire_domain::ids::{AccountId, InstanceKey};
+use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
 use labelwire_domain::intent::LabelRules;
-use labelwire_domain::token::TokenHash;
-use labelwire_store::{Db, accounts, instances};
+use labelwire_domain::token::{Scopes, TokenHash};
+use labelwire_store::{Db, accounts, instances, tokens};
 
 use tokio::sync::oneshot;
 
-use crate::access::Caller;
 use crate::error::Error;
 use crate::instance::{Handle, Parts};
 use crate::lists::Lists;
 use crate::phone::Connector;
 use crate::tasks::Tasks;
+use crate::tokens::{Callers, is_name, token_text, two_draws};
 
 /// The usual bound of kept answers.
 pub const LIST_BUDGET: usize = 64 * 1024 * 1024;
@@ -49,7 +49,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     lists: Lists,
     instances: RwLock<HashMap<InstanceKey, Arc<Handle>>>,
-    callers: Mutex<HashMap<TokenHash, Caller>>,
+    callers: Callers,
 }
 
 impl App {
@@ -79,12 +79,13 @@ impl App {
             entropy,
             lists,
             instances: RwLock::default(),
-            callers: Mutex::default(),
+            callers: Callers::default(),
         }));
         let mut reader = app.db().reader().await?;
         for row in instances::all(reader.conn()).await? {
             app.adopt(&row)?;
         }
+        app.keep_noting_used_tokens();
         Ok(app)
     }
 
@@ -109,28 +110,6 @@ impl App {
             }
         }
         Ok(())
-    }
-
-    /// Whose token this is.
-    ///
-    /// # Errors
-    /// [`Error::InvalidToken`]; the database's.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
-        let hash = TokenHash::of(token);
-        let known = self.callers().get(&hash).cloned();
-        if let Some(caller) = known {
-            return Ok(caller);
-        }
-        let mut reader = self.db().reader().await?;
-        let grant = labelwire_store::tokens::find(reader.conn(), hash)
-            .await?
-            .ok_or(Error::InvalidToken)?;
-        let caller = Caller {
-            account: AccountId::from_stored(grant.account_id),
-            instance: grant.instance.map(InstanceKey),
-        };
-        self.callers().insert(hash, caller.clone());
-        Ok(caller)
     }
 
     /// Makes an account and its token. The token is not to be had again.
@@ -170,6 +149,10 @@ impl App {
         &self.0.parts.db
     }
 
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.parts.tasks
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.parts.clock
     }
@@ -199,8 +182,7 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
         self.0.lists.forget(key);
-        self.callers()
-            .retain(|_, caller| caller.instance != Some(key));
+        self.callers().forget(|caller| caller.instance == Some(key));
     }
 
     pub(crate) fn handle(&self, account: &AccountId, name: &str) -> Option<Arc<Handle>> {
@@ -236,11 +218,8 @@ impl App {
         handles
     }
 
-    fn callers(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, Caller>> {
-        self.0
-            .callers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.0.callers
     }
 }
 
@@ -254,20 +233,13 @@ pub async fn create_account(
     entropy: &dyn Entropy,
     name: &str,
 ) -> Result<(AccountId, String), Error> {
-    let is_blank = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    if is_blank(name.chars().next())
-        || is_blank(name.chars().next_back())
-        || name.chars().count() > 100
-        || name.chars().any(char::is_control)
-    {
+    if !is_name(name) {
         return Err(Error::AccountNameInvalid);
     }
     let now = clock.now();
-    let (mut id_bytes, mut token_bytes) = ([0; 10], [0; 16]);
-    entropy.fill(&mut id_bytes);
-    entropy.fill(&mut token_bytes);
-    let id = AccountId::new(now, id_bytes);
-    let token = labelwire_domain::token::render(token_bytes);
+    let random = two_draws(entropy);
+    let (id, token_id) = (AccountId::new(now, random[0]), TokenId::new(now, random[1]));
+    let token = token_text(entropy);
     let mut tx = db.begin().await?;
     accounts::insert(&mut tx, &id, name, now)
         .await
@@ -275,7 +247,16 @@ pub async fn create_account(
             labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
             other => Error::Store(other),
         })?;
-    labelwire_store::tokens::insert(&mut tx, TokenHash::of(&token), &id, None, now).await?;
+    let new = tokens::NewToken {
+        id: &token_id,
+        account: &id,
+        instance: None,
+        name: "account",
+        scopes: Scopes::ALL,
+        created_at: now,
+        expires_at: None,
+    };
+    tokens::insert(&mut tx, &new, TokenHash::of(&token)).await?;
     tx.commit().await?;
     Ok((id, token))
 }

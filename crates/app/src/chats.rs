@@ -10,6 +10,7 @@ use labelwire_domain::clock::Timestamp;
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::label::{Label, id_order};
 use labelwire_domain::selection::{ChatKind, Resolved, Selection, named};
+use labelwire_domain::token::Scope;
 use labelwire_store::{Db, Reader, chat_labels, labeled_chats};
 
 use crate::access::Caller;
@@ -131,7 +132,8 @@ impl App {
         })
     }
 
-    /// Ids of the live labels that items name, by id or else by name in any case.
+    /// Ids of the live labels that items name, by id or else by name in any case:
+    /// for who is about to write them.
     ///
     /// # Errors
     /// [`Error::LabelNotFound`]; [`Error::LabelAmbiguous`] for the name of several;
@@ -142,11 +144,15 @@ impl App {
         name: &str,
         items: &[String],
     ) -> Result<Vec<String>, Error> {
-        let labels = self.list_labels(caller, name).await?;
+        let handle = self.instance(caller, Scope::Label, name)?;
+        if !handle.status().synced {
+            return Err(Error::NeverSynced(name.to_owned()));
+        }
+        let labels = &self.lists().labels(&handle).await?.all;
         items
             .iter()
             .map(|item| {
-                let found = named(item, &labels);
+                let found = named(item, labels);
                 let mut ids = found.into_iter();
                 match (ids.next(), ids.next()) {
                     (Some(id), None) => Ok(id.to_owned()),

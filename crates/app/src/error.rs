@@ -2,6 +2,7 @@
 
 use labelwire_domain::chat::InvalidChat;
 use labelwire_domain::intent::Reject;
+use labelwire_domain::token::Scope;
 
 /// The sort of an error; the only thing a dialect turns into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,26 @@ pub enum Error {
     /// Unknown token.
     #[error("the token is unknown; use an account or instance token")]
     InvalidToken,
+    /// A token past its end.
+    #[error("the token has expired; have a new one made")]
+    TokenExpired,
+    /// A token without the scope this needs.
+    #[error("the token lacks scope `{0}`; use one that has it")]
+    ScopeMissing(Scope),
+    /// No such token in the caller's reach.
+    #[error("there is no token `{0}` that is yours to change")]
+    TokenNotFound(String),
+    /// No token can be named so.
+    #[error(
+        "a token's name is 1 to 100 characters, none of them a control character or a blank at an end"
+    )]
+    TokenNameInvalid,
+    /// A token good for nothing.
+    #[error("a token needs at least one scope: `read`, `label`, `send` or `admin`")]
+    ScopesEmpty,
+    /// A token that would be over before it began.
+    #[error("the token's end must lie in the future")]
+    ExpiryPast,
     /// An instance token where only an account token fits.
     #[error("this call needs the account's token")]
     AccountTokenRequired,
@@ -144,10 +165,13 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::InvalidToken | Self::AccountTokenRequired => Kind::Unauthenticated,
-            Self::InstanceNotFound(_) | Self::LabelNotFound(_) | Self::CommandNotFound(_) => {
-                Kind::NotFound
+            Self::InvalidToken | Self::TokenExpired | Self::AccountTokenRequired => {
+                Kind::Unauthenticated
             }
+            Self::InstanceNotFound(_)
+            | Self::LabelNotFound(_)
+            | Self::CommandNotFound(_)
+            | Self::TokenNotFound(_) => Kind::NotFound,
             Self::Rejected(reject) => match reject {
                 Reject::LabelNotFound(_) => Kind::NotFound,
                 Reject::LimitReached(_) => Kind::Limit,
@@ -157,11 +181,14 @@ impl Error {
                 }
             },
             Self::Pending(_) => Kind::Pending,
-            Self::InstanceMismatch => Kind::Denied,
+            Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
             Self::NameTaken(_) | Self::TokenTaken | Self::LabelAmbiguous(_) => Kind::Conflict,
             Self::NameInvalid
             | Self::AccountNameInvalid
             | Self::TokenInvalid
+            | Self::TokenNameInvalid
+            | Self::ScopesEmpty
+            | Self::ExpiryPast
             | Self::InvalidChat(_)
             | Self::InvalidMessage
             | Self::CursorExpired
@@ -181,6 +208,12 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidToken => "invalid_token",
+            Self::TokenExpired => "token_expired",
+            Self::ScopeMissing(_) => "scope_missing",
+            Self::TokenNotFound(_) => "token_not_found",
+            Self::TokenNameInvalid => "token_name_invalid",
+            Self::ScopesEmpty => "scopes_empty",
+            Self::ExpiryPast => "expiry_past",
             Self::AccountTokenRequired => "account_token_required",
             Self::InstanceNotFound(_) => "instance_not_found",
             Self::InstanceMismatch => "instance_mismatch",

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use labelwire_domain::clock::Timestamp;
-use labelwire_domain::ids::{AccountId, InstanceId};
+use labelwire_domain::ids::{AccountId, InstanceId, TokenId};
 use labelwire_domain::instance::{State, is_valid_name};
-use labelwire_domain::token::{self, TokenHash};
+use labelwire_domain::token::{Scope, Scopes, TokenHash};
 use labelwire_store::{instances, tokens};
 
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::Error;
 use crate::instance::{Handle, Status};
+use crate::tokens::{token_text, two_draws};
 
 /// How long a caller waits for a QR or pairing code.
 const CODE_PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +50,7 @@ impl App {
         wished: Option<&str>,
     ) -> Result<(Standing, String), Error> {
         caller.require_account()?;
+        caller.require(Scope::Admin)?;
         if !is_valid_name(name) {
             return Err(Error::NameInvalid);
         }
@@ -57,26 +59,24 @@ impl App {
                 t.to_owned()
             }
             Some(_) => return Err(Error::TokenInvalid),
-            None => {
-                let mut random = [0; 16];
-                self.entropy().fill(&mut random);
-                token::render(random)
-            }
+            None => token_text(self.entropy()),
         };
         let now = self.clock().now();
-        let mut random = [0; 10];
-        self.entropy().fill(&mut random);
-        let id = InstanceId::new(now, random);
+        let random = two_draws(self.entropy());
+        let ids = (
+            InstanceId::new(now, random[0]),
+            TokenId::new(now, random[1]),
+        );
         let (app, account) = (self.clone(), caller.account.clone());
         let (name, hash) = (name.to_owned(), TokenHash::of(&token));
         let made = self
-            .to_the_end(async move { app.insert_instance(&id, &account, &name, hash, now).await });
+            .to_the_end(async move { app.insert_instance(&ids, &account, &name, hash, now).await });
         Ok((made.await?, token))
     }
 
     async fn insert_instance(
         &self,
-        id: &InstanceId,
+        (id, token_id): &(InstanceId, TokenId),
         account: &AccountId,
         name: &str,
         hash: TokenHash,
@@ -89,7 +89,16 @@ impl App {
                 labelwire_store::Error::Taken(_) => Error::NameTaken(name.to_owned()),
                 other => Error::Store(other),
             })?;
-        tokens::insert(&mut tx, hash, account, Some(key), now)
+        let token = tokens::NewToken {
+            id: token_id,
+            account,
+            instance: Some(key),
+            name: "instance",
+            scopes: Scopes::ALL,
+            created_at: now,
+            expires_at: None,
+        };
+        tokens::insert(&mut tx, &token, hash)
             .await
             .map_err(|e| match e {
                 labelwire_store::Error::Taken(_) => Error::TokenTaken,
@@ -104,19 +113,22 @@ impl App {
     }
 
     /// The instances a caller may see, by name.
-    #[must_use]
-    pub fn list_instances(&self, caller: &Caller) -> Vec<Standing> {
+    ///
+    /// # Errors
+    /// [`Error::ScopeMissing`] without `read`.
+    pub fn list_instances(&self, caller: &Caller) -> Result<Vec<Standing>, Error> {
+        caller.require(Scope::Read)?;
         let handles = match caller.instance {
             Some(own) => self.by_key(own).into_iter().collect(),
             None => self.of_account(&caller.account),
         };
-        handles
+        Ok(handles
             .into_iter()
             .map(|handle| Standing {
                 status: handle.status(),
                 handle,
             })
-            .collect()
+            .collect())
     }
 
     /// Connects an instance: answers with a code where it must be paired first.
@@ -130,7 +142,7 @@ impl App {
         name: &str,
         number: Option<&str>,
     ) -> Result<Connecting, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Admin, name)?;
         let number = number.map(digits).transpose()?;
         tokio::time::timeout(CODE_PATIENCE, connect(&handle, number))
             .await
@@ -142,7 +154,7 @@ impl App {
     /// # Errors
     /// The database's.
     pub async fn logout_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Admin, name)?;
         self.to_the_end(async move { handle.logout().await }).await
     }
 
@@ -152,7 +164,7 @@ impl App {
     /// [`Error::AccountTokenRequired`]; the database's.
     pub async fn delete_instance(&self, caller: &Caller, name: &str) -> Result<(), Error> {
         caller.require_account()?;
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Admin, name)?;
         let app = self.clone();
         self.to_the_end(async move {
             handle.logout().await?;

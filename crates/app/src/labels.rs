@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::{Label, LabelFilter, id_order};
+use labelwire_domain::token::Scope;
 use labelwire_store::chat_labels;
 
 use crate::access::Caller;
@@ -52,7 +53,7 @@ impl App {
         render: &'static dyn Render,
     ) -> Result<ChatsByLabel, Error> {
         let handle = if refresh {
-            let handle = self.instance(caller, name)?;
+            let handle = self.instance(caller, Scope::Read, name)?;
             handle.refresh(REFRESH_PATIENCE).await?;
             handle
         } else {
@@ -171,7 +172,7 @@ impl App {
 
     /// An instance whose labels can be read, online or not.
     pub(crate) fn synced(&self, caller: &Caller, name: &str) -> Result<Arc<Handle>, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         if handle.status().synced {
             Ok(handle)
         } else {

@@ -20,6 +20,7 @@ pub mod labels;
 pub mod lists;
 pub mod phone;
 pub mod tasks;
+pub mod tokens;
 pub mod writes;
 
 pub use access::Caller;

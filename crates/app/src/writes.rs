@@ -5,6 +5,7 @@ use labelwire_domain::chat::ChatJid;
 use labelwire_domain::ids::CommandId;
 use labelwire_domain::intent::{Intent, label_place};
 use labelwire_domain::label::Label;
+use labelwire_domain::token::Scope;
 use labelwire_store::commands::{self, Command};
 use tokio::sync::oneshot;
 
@@ -266,7 +267,7 @@ impl App {
     /// # Errors
     /// [`Error::CommandNotFound`]; the database's.
     pub async fn command(&self, caller: &Caller, name: &str, id: &str) -> Result<Command, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Read, name)?;
         let mut reader = self.db().reader().await?;
         commands::find(reader.conn(), handle.key, id)
             .await?
@@ -281,7 +282,7 @@ impl App {
     /// An instance that can be written to just now: what is offline is refused
     /// before anything else is looked at (`ryzeapi.md` decision 7).
     fn writable(&self, caller: &Caller, name: &str) -> Result<std::sync::Arc<Handle>, Error> {
-        let handle = self.instance(caller, name)?;
+        let handle = self.instance(caller, Scope::Label, name)?;
         handle.require_connected()?;
         if handle.status().synced {
             Ok(handle)
@@ -317,7 +318,7 @@ impl App {
             id: CommandId::new(self.clock().now(), random),
             intent,
             actor: caller.actor(),
-            idempotency_key: None,
+            idempotency_key: caller.idempotency_key.as_deref().map(str::to_owned),
             done,
         };
         handle.submit(job).await?;

@@ -18,6 +18,13 @@ impl Timestamp {
     pub const fn as_millis(self) -> i64 {
         self.0.div_euclid(1000)
     }
+
+    /// This long afterwards, or the end of time.
+    #[must_use]
+    pub fn after(self, duration: std::time::Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
 }
 
 /// Where the time is read; tests bring their own.

@@ -64,6 +64,11 @@ public_id!(
     InstanceId,
     "ins"
 );
+public_id!(
+    /// A token: its name in lists and history, not its secret text.
+    TokenId,
+    "tok"
+);
 
 public_id!(
     /// A command: one write asked for through the API.

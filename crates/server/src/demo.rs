@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use labelwire_app::Caller;
 use labelwire_app::instance::Handle;
 use labelwire_domain::instance::State;
+use labelwire_domain::token::Scope;
 use labelwire_sim::{NewAccount, Server, World};
 use labelwire_wa::Endpoint;
 use serde::{Deserialize, Serialize};
@@ -191,10 +192,7 @@ async fn get_ready(
         Some(tokens) => tokens,
         None => {
             let (account, account_token) = app.create_account("main").await?;
-            let owner = Caller {
-                account,
-                instance: None,
-            };
+            let owner = Caller::owner(account);
             let (_, instance_token) = app.create_instance(&owner, INSTANCE, None).await?;
             let tokens = Tokens {
                 account_token,
@@ -205,7 +203,7 @@ async fn get_ready(
         }
     };
     let owner = app.authenticate(&tokens.account_token).await?;
-    let handle = app.instance(&owner, INSTANCE)?;
+    let handle = app.instance(&owner, Scope::Admin, INSTANCE)?;
     pair(&handle, server.world()).await?;
 
     let card = Card {

@@ -120,18 +120,12 @@ impl Gateway {
     /// The database's.
     pub(crate) async fn first_account(&self) -> anyhow::Result<Caller> {
         if let Some((account, _)) = self.app.accounts().await?.into_iter().next() {
-            return Ok(Caller {
-                account,
-                instance: None,
-            });
+            return Ok(Caller::owner(account));
         }
         let (account, token) = self.app.create_account("main").await?;
         say(&format!("account token: {token}"));
         say("  It opens all instances of account `main`. Keep it: it is not shown again.");
-        Ok(Caller {
-            account,
-            instance: None,
-        })
+        Ok(Caller::owner(account))
     }
 
     /// Stops accepting, lets requests finish, says goodbye to WhatsApp, closes the database.

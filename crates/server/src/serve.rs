@@ -50,6 +50,7 @@ mod first_instance {
     use labelwire_app::Caller;
     use labelwire_app::instance::Handle;
     use labelwire_domain::instance::State;
+    use labelwire_domain::token::Scope;
 
     use crate::console::say;
     use crate::gateway::Gateway;
@@ -60,12 +61,12 @@ mod first_instance {
     /// Makes it where the account has none yet, and shows its QR codes until it is paired.
     pub(super) async fn show(gateway: &Gateway, caller: &Caller) -> anyhow::Result<()> {
         let app = &gateway.app;
-        if app.list_instances(caller).is_empty() {
+        if app.list_instances(caller)?.is_empty() {
             let (_, token) = app.create_instance(caller, NAME, None).await?;
             say(&format!("instance token: {token}"));
             say("  It opens instance `phone` only. Keep it: it is not shown again.");
         }
-        let Ok(handle) = app.instance(caller, NAME) else {
+        let Ok(handle) = app.instance(caller, Scope::Admin, NAME) else {
             return Ok(());
         };
         let status = handle.status();

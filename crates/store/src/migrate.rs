@@ -28,6 +28,7 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "protocol",
         include_str!("../migrations/0005_protocol.sql"),
     ),
+    both(8, "access", include_str!("../migrations/0008_access.sql")),
     both(
         9,
         "commands",

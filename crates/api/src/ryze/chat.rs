@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use labelwire_app::App;
 use labelwire_domain::instance::State as Standing;
+use labelwire_domain::token::Scope;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -79,7 +80,7 @@ pub(super) async fn assign(
     body: Body,
 ) -> Result<Json<WrittenView>, Error> {
     let name = call.instance()?;
-    let handle = app.instance(&call.caller, name)?;
+    let handle = app.instance(&call.caller, Scope::Label, name)?;
     let asked: AssignTag = body::json(body).await?;
     let number = given(asked.number.as_deref()).ok_or_else(|| Error::bad("Number is required"))?;
     let tag = given(asked.tag_id.as_deref()).ok_or_else(|| Error::bad("tagId is required"))?;
@@ -119,7 +120,7 @@ pub(super) async fn unassign(
     Call(call): Call,
 ) -> Result<Json<WrittenView>, Error> {
     let name = call.instance()?;
-    let handle = app.instance(&call.caller, name)?;
+    let handle = app.instance(&call.caller, Scope::Label, name)?;
     let number = call
         .query
         .text("number")

@@ -109,7 +109,14 @@ impl IntoResponse for Error {
 impl From<AppError> for Error {
     fn from(error: AppError) -> Self {
         let message = match &error {
-            AppError::InvalidToken | AppError::AccountTokenRequired => "Invalid token",
+            AppError::InvalidToken | AppError::TokenExpired | AppError::AccountTokenRequired => {
+                "Invalid token"
+            }
+            AppError::ScopeMissing(_) => "Token does not have permission for this action",
+            AppError::TokenNotFound(_) => "Token not found",
+            AppError::TokenNameInvalid => "Token name is invalid",
+            AppError::ScopesEmpty => "Token scopes are required",
+            AppError::ExpiryPast => "Token expiry is invalid",
             AppError::InstanceNotFound(_) => "Instance not found",
             AppError::InstanceMismatch => "Instance token does not match the requested instance",
             AppError::NameTaken(_) => "Instance name already exists",
@@ -190,6 +197,9 @@ mod tests {
         let invalid_chat = labelwire_domain::chat::ChatJid::parse("bob").expect_err("no chat");
         let said = [
             AppError::InvalidToken,
+            AppError::TokenExpired,
+            AppError::ScopeMissing(labelwire_domain::token::Scope::Label),
+            AppError::TokenNotFound("tok_1".to_owned()),
             AppError::AccountTokenRequired,
             AppError::InstanceNotFound(shop()),
             AppError::InstanceMismatch,
@@ -217,6 +227,9 @@ mod tests {
             said,
             [
                 "401 Invalid token",
+                "401 Invalid token",
+                "403 Token does not have permission for this action",
+                "404 Token not found",
                 "401 Invalid token",
                 "404 Instance not found",
                 "403 Instance token does not match the requested instance",

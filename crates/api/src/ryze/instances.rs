@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::App;
 use labelwire_app::instances::{Connecting, Standing};
+use labelwire_domain::token::Scope;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -47,6 +48,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<CreatedView>), Error> {
     call.caller.require_account()?;
+    call.caller.require(Scope::Admin)?;
     let asked: NewInstance = body::json(body).await?;
     let name = asked.name.as_deref().map(str::trim).unwrap_or_default();
     if name.is_empty() {
@@ -84,7 +86,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<InstancesView>, Error> {
-    let mut found = app.list_instances(&call.caller);
+    let mut found = app.list_instances(&call.caller)?;
     if call.caller.instance.is_none()
         && let Some(names) = call.query.list("instanceName")
     {

@@ -1,5 +1,6 @@
 //! Instances: golden calls and errors.
 
+use labelwire_domain::token::Scope;
 use std::sync::atomic::Ordering;
 
 use crate::fake::QR;
@@ -22,7 +23,11 @@ async fn an_instance_is_made_listed_paired_logged_out_and_deleted() {
         .await;
     insta::assert_snapshot!("made", made);
     let caller = stage.caller().await;
-    let key = stage.app.instance(&caller, "shop").expect("there").key;
+    let key = stage
+        .app
+        .instance(&caller, Scope::Admin, "shop")
+        .expect("there")
+        .key;
     stage.fake.hold(vec![]);
     stage.pair("shop", vec![]).await;
     let ended = stage
@@ -42,7 +47,7 @@ async fn an_instance_is_made_listed_paired_logged_out_and_deleted() {
         .await;
     insta::assert_snapshot!("ended", ended);
     assert!(
-        stage.app.instance(&caller, "shop").is_err(),
+        stage.app.instance(&caller, Scope::Admin, "shop").is_err(),
         "{key} is gone"
     );
     stage.close().await;

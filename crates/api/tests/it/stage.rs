@@ -17,6 +17,7 @@ use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::change::Record;
 use labelwire_domain::clock::{Clock, Entropy, Timestamp};
 use labelwire_domain::instance::State;
+use labelwire_domain::token::Scope;
 use labelwire_store::Db;
 use labelwire_store::testing::TestDb;
 use tower::ServiceExt as _;
@@ -136,7 +137,10 @@ impl Stage {
     /// Pairs an instance with an account that holds this, and waits until it is read.
     pub(crate) async fn pair(&self, name: &str, records: Vec<Record>) {
         let caller = self.caller().await;
-        let handle = self.app.instance(&caller, name).expect("there");
+        let handle = self
+            .app
+            .instance(&caller, Scope::Admin, name)
+            .expect("there");
         self.fake.hold(records);
         handle.connect().await.expect("a client");
         self.fake.pair(handle.key);
@@ -149,7 +153,10 @@ impl Stage {
     /// Breaks an instance's connection.
     pub(crate) async fn offline(&self, name: &str) {
         let caller = self.caller().await;
-        let handle = self.app.instance(&caller, name).expect("there");
+        let handle = self
+            .app
+            .instance(&caller, Scope::Admin, name)
+            .expect("there");
         self.fake.tell(
             handle.key,
             PhoneEvent::Disconnected("the connection broke".into()),
@@ -160,7 +167,10 @@ impl Stage {
 
     async fn reaches(&self, name: &str, is: impl Fn(&Standing) -> bool) {
         let caller = self.caller().await;
-        let handle = self.app.instance(&caller, name).expect("there");
+        let handle = self
+            .app
+            .instance(&caller, Scope::Admin, name)
+            .expect("there");
         let mut watch = handle.watch();
         let reached = watch.wait_for(|status| {
             is(&Standing {

@@ -1,1 +1,2 @@
-INSERT INTO tokens (hash, account_id, instance, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO tokens (token_id, account_id, instance, name, scopes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)

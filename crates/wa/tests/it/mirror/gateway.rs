@@ -13,6 +13,7 @@ use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::clock::{SystemClock, SystemEntropy};
 use labelwire_domain::instance::State;
 use labelwire_domain::label::{Label, LabelFilter};
+use labelwire_domain::token::Scope;
 use labelwire_sim::collection::Change;
 use labelwire_sim::{Kind, NewAccount, Options, Server, World};
 use labelwire_store::Db;
@@ -108,10 +109,7 @@ impl Town {
         Gateway {
             app,
             db,
-            caller: Caller {
-                account,
-                instance: None,
-            },
+            caller: Caller::owner(account),
             tasks,
         }
     }
@@ -139,7 +137,10 @@ impl Town {
         };
         self.world().scan(PHONE, &code, snapshot).await.unwrap();
         gateway.connected().await;
-        let status = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let status = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         status.watch().wait_for(|s| s.synced).await.unwrap();
     }
 
@@ -214,7 +215,10 @@ impl Render for Lines {
 
 impl Gateway {
     pub(super) async fn connected(&self) {
-        let handle = self.app.instance(&self.caller, INSTANCE).unwrap();
+        let handle = self
+            .app
+            .instance(&self.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         let mut status = handle.watch();
         let connected = status.wait_for(|s| s.state == State::Connected);
         tokio::time::timeout(Duration::from_secs(30), connected)
@@ -273,7 +277,7 @@ impl Gateway {
     /// What the instance does.
     pub(super) fn state(&self) -> State {
         self.app
-            .instance(&self.caller, INSTANCE)
+            .instance(&self.caller, Scope::Admin, INSTANCE)
             .unwrap()
             .status()
             .state

@@ -8,6 +8,7 @@ use labelwire_store::testing::TestDb;
 
 use super::both;
 use super::gateway::{Gateway, INSTANCE, PHONE, Town, eventually};
+use labelwire_domain::token::Scope;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -67,7 +68,11 @@ both!(
         })
         .await;
         assert_eq!(of_lid(&gateway).await.0, "777000777@lid");
-        let key = gateway.app.instance(&gateway.caller, INSTANCE).unwrap().key;
+        let key = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap()
+            .key;
         let mut tx = gateway.db.begin().await.unwrap();
         let mapping = Mapping {
             lid: "777000777".into(),

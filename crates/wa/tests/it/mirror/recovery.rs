@@ -7,6 +7,7 @@ use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::Timestamp;
 use labelwire_domain::instance::State;
 use labelwire_domain::label::LabelFilter;
+use labelwire_domain::token::Scope;
 use labelwire_sim::collection::{Change, Op};
 use labelwire_sim::faults::{Fault, FaultKind};
 use labelwire_sim::labels;
@@ -52,7 +53,10 @@ both!(
         let town = Town::new(db, 40, 5, 100).await;
         let gateway = town.paired(true).await;
         town.agrees(&gateway, SOON).await;
-        let handle = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let handle = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         let mut tx = gateway.db.begin().await.unwrap();
         let held = chat_labels::all(tx.conn(), handle.key).await.unwrap();
         chat_labels::delete_many(&mut tx, handle.key, &held[..20])
@@ -114,7 +118,10 @@ both!(
             .unwrap();
         town.change(vec![put(1, true)]);
         town.agrees(&gateway, SOON).await;
-        let handle = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let handle = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         eventually("the flag is gone", SOON, async || {
             let mut reader = gateway.db.reader().await.unwrap();
             let stored = labelwire_store::collections::find(reader.conn(), handle.key, "regular")

@@ -9,6 +9,7 @@ use labelwire_store::testing::TestDb;
 
 use super::both;
 use super::gateway::{INSTANCE, PHONE, Town};
+use labelwire_domain::token::Scope;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -37,7 +38,10 @@ both!(
         town.agrees(&gateway, SOON).await;
 
         // One row of history names the stored baseline; no event for each record.
-        let handle = gateway.app.instance(&gateway.caller, INSTANCE).unwrap();
+        let handle = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
         let mut reader = gateway.db.reader().await.unwrap();
         let history = log::page_after(reader.conn(), handle.key, 0, 1_000)
             .await

@@ -9,6 +9,7 @@ use labelwire_store::testing::TestDb;
 
 use super::both;
 use super::gateway::{Gateway, INSTANCE, PHONE, Town, eventually};
+use labelwire_domain::token::Scope;
 
 const SOON: Duration = Duration::from_secs(10);
 const CHAT: &str = "5511888888888@s.whatsapp.net";
@@ -37,7 +38,11 @@ both!(
         assert_eq!(gateway.mirror().await, town.truth());
 
         // History knows who asked, and our own echo made no second row.
-        let key = gateway.app.instance(&gateway.caller, INSTANCE).unwrap().key;
+        let key = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap()
+            .key;
         let mut reader = gateway.db.reader().await.unwrap();
         let history = log::page_after(reader.conn(), key, 0, 1_000).await.unwrap();
         let rows: Vec<_> = history
@@ -134,9 +139,12 @@ both!(
                         .is_ok()
                 })
                 .await;
-                let named = gateway.app.list_instances(&gateway.caller);
+                let named = gateway.app.list_instances(&gateway.caller).unwrap();
                 assert_eq!(named.iter().filter(|s| s.handle.name == name).count(), 1);
-                gateway.app.instance(&gateway.caller, &name).unwrap();
+                gateway
+                    .app
+                    .instance(&gateway.caller, Scope::Admin, &name)
+                    .unwrap();
             }
             gateway
                 .app
@@ -171,7 +179,7 @@ both!(
                 let app = gateway.app.clone();
                 let caller = gateway.caller.clone();
                 async move {
-                    let handle = app.instance(&caller, INSTANCE).unwrap();
+                    let handle = app.instance(&caller, Scope::Admin, INSTANCE).unwrap();
                     handle.refresh(Duration::from_secs(20)).await
                 }
             });

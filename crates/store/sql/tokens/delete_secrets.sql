@@ -1,0 +1,1 @@
+DELETE FROM token_secrets WHERE token_id = $1

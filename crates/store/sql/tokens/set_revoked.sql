@@ -1,0 +1,1 @@
+UPDATE tokens SET revoked_at = $2 WHERE token_id = $1

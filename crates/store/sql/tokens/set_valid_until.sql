@@ -1,0 +1,2 @@
+UPDATE token_secrets SET valid_until = $2
+WHERE token_id = $1 AND (valid_until IS NULL OR valid_until > $2)

@@ -28,6 +28,8 @@ const TRIES: usize = 4;
 const MOST_ROWS: usize = 10_000;
 /// Chats a whole list is read by.
 const WHOLE_PAGE: usize = 4_000;
+/// The same by time, where each page costs a pass over all records asked for.
+const WHOLE_PAGE_BY_TIME: usize = 10_000;
 /// Chats that may change while one list is paged by time. Behind it, it must
 /// begin anew.
 const MOST_CHANGED: i64 = 50_000;
@@ -203,7 +205,11 @@ impl ChatPages {
         if at.done {
             return Ok(None);
         }
-        let page = self.page(at.behind.as_ref(), WHOLE_PAGE).await?;
+        let limit = match self.query.order {
+            ChatOrder::Chat => WHOLE_PAGE,
+            ChatOrder::OldestFirst | ChatOrder::NewestFirst => WHOLE_PAGE_BY_TIME,
+        };
+        let page = self.page(at.behind.as_ref(), limit).await?;
         at.done = page.next.is_none();
         at.behind = page.next;
         Ok(Some(page.chats))

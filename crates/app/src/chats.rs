@@ -217,8 +217,7 @@ impl ChatPages {
 
     async fn name(&self, chats: &mut [LabeledChat]) -> Result<(), Error> {
         let asked: Vec<String> = chats.iter().map(|c| c.chat.clone()).collect();
-        let mut names = HashMap::<String, String>::new();
-        let _ = asked;
+        let mut names = self.app.names_of(&self.handle, &asked).await?;
         for chat in chats {
             chat.name = names.remove(&chat.chat);
         }

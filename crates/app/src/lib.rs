@@ -11,6 +11,7 @@
 pub mod access;
 pub mod app;
 pub mod chats;
+pub mod contacts;
 pub mod error;
 pub mod identity;
 pub mod ingest;
@@ -18,7 +19,9 @@ pub mod instance;
 pub mod instances;
 pub mod labels;
 pub mod lists;
+pub mod messages_out;
 pub mod phone;
+pub mod profile;
 pub mod tasks;
 pub mod tokens;
 pub mod writes;

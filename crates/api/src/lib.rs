@@ -12,6 +12,7 @@
 mod body;
 mod call;
 mod caller;
+mod docs;
 mod guard;
 mod layers;
 mod native;

@@ -13,7 +13,7 @@ use labelwire_domain::clock::Entropy;
 
 use crate::layers::{self, RequestId, RequestIds};
 use crate::refusal::Refusal;
-use crate::{native, ryze};
+use crate::{docs, native, ryze};
 
 /// What the API takes from outside.
 pub struct Config {
@@ -28,8 +28,9 @@ pub struct Config {
 pub fn router(app: App, config: Config) -> Router {
     let ids = Arc::new(RequestIds::new(&*config.entropy));
     let base_url = config.base_url.as_deref();
-    native::router(base_url)
+    native::router(base_url, ids.run())
         .merge(ryze::router(base_url))
+        .merge(docs::router())
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(ids, layers::around))

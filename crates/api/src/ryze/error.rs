@@ -128,6 +128,8 @@ impl From<AppError> for Error {
             AppError::TextInvalid => "Message is invalid",
             AppError::SendTimeout => "Timed out sending the message",
             AppError::LabelNotFound(_) => "Tag not found",
+            AppError::LabelAmbiguous(_) => "Tag name is ambiguous",
+            AppError::CursorExpired => "Cursor has expired",
             AppError::NotConnected(_)
             | AppError::NeverSynced(_)
             | AppError::ConnectingEnded(_)

@@ -5,5 +5,8 @@ mod instances;
 mod labels;
 mod logs;
 mod native;
+mod native_admin;
+mod native_chats;
+mod native_labels;
 mod socket;
 mod stage;

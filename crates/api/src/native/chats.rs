@@ -32,7 +32,7 @@ static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 #[derive(Debug, Clone)]
 pub(super) struct Run(pub(super) Arc<str>);
 
-/// Which chats, in which order and form.
+/// An order of chats.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[expect(dead_code, reason = "only its words are read")]
 pub(super) enum Sort {
@@ -213,6 +213,7 @@ fn selection(query: &Query) -> Result<Selection, Refusal> {
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/chats",
+    operation_id = "listChats",
     tag = "chats",
     security(("token" = [])),
     params(InInstance, ChatsParams, Conditions),
@@ -220,7 +221,7 @@ fn selection(query: &Query) -> Result<Selection, Refusal> {
         (status = 200, description = "The chats",
             headers(
                 ("ETag" = String, description = "Another one whenever the answer may be another one"),
-                ("X-Next-Cursor" = Option<String>, description = "`next_cursor`, for forms that have no place for it"),
+                ("X-Next-Cursor" = String, description = "`next_cursor`, for forms that have no place for it; not there behind the last chat"),
             ),
             content(
                 (ChatsView = "application/json"),

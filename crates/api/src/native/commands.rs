@@ -64,6 +64,7 @@ pub(super) struct OfCommand {
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/commands/{command}",
+    operation_id = "getCommand",
     tag = "commands",
     security(("token" = [])),
     params(InInstance, OfCommand),

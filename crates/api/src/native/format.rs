@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use labelwire_app::chats::LabeledChat;
+use labelwire_domain::selection::ChatKind as Kind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,9 +109,8 @@ impl Format {
 }
 
 /// The sort of a chat.
-#[derive(Debug, Clone, Copy, ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its words are sent")]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum ChatKind {
     /// One person, by phone number or hidden id.
     Person,
@@ -120,6 +120,17 @@ pub(super) enum ChatKind {
     Channel,
     /// Anything else: broadcast lists, status.
     Other,
+}
+
+impl From<Kind> for ChatKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Person => Self::Person,
+            Kind::Group => Self::Group,
+            Kind::Channel => Self::Channel,
+            Kind::Other => Self::Other,
+        }
+    }
 }
 
 /// A label on a chat.
@@ -147,8 +158,7 @@ pub(super) struct ChatView {
     #[schema(example = "5511999999999@s.whatsapp.net")]
     chat: String,
     /// Its sort.
-    #[schema(inline, value_type = ChatKind)]
-    kind: &'static str,
+    kind: ChatKind,
     /// What to call it; null where no name is known. Left out with `names=false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -165,7 +175,7 @@ impl ChatView {
     fn new(chat: LabeledChat, names: bool) -> Self {
         Self {
             chat: chat.chat,
-            kind: chat.kind.as_str(),
+            kind: chat.kind.into(),
             name: names.then_some(chat.name),
             labeled_at: moment(chat.labeled_at),
             labels: chat

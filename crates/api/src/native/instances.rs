@@ -16,6 +16,9 @@ use super::error::Error;
 use super::problems::{InInstance, Once, ReadProblems, WriteProblems};
 use crate::{body, qr};
 
+/// The path of [`connect`], whose body may be left out.
+pub(super) const CONNECT: &str = "/v1/instances/{instance}/connect";
+
 /// What an instance is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = InstanceState)]
@@ -182,6 +185,7 @@ pub(super) struct ConnectView {
 #[utoipa::path(
     get,
     path = "/v1/instances",
+    operation_id = "listInstances",
     tag = "instances",
     security(("token" = [])),
     responses((status = 200, body = InstancesView), ReadProblems),
@@ -200,6 +204,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post,
     path = "/v1/instances",
+    operation_id = "createInstance",
     tag = "instances",
     security(("token" = [])),
     params(Once),
@@ -224,6 +229,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}",
+    operation_id = "getInstance",
     tag = "instances",
     security(("token" = [])),
     params(InInstance),
@@ -247,6 +253,7 @@ fn standing(app: &App, call: &crate::call::Call) -> Result<Json<InstanceView>, E
 #[utoipa::path(
     delete,
     path = "/v1/instances/{instance}",
+    operation_id = "deleteInstance",
     tag = "instances",
     security(("token" = [])),
     params(InInstance, Once),
@@ -261,10 +268,11 @@ pub(super) async fn delete(State(app): State<App>, Call(call): Call) -> Result<S
 #[utoipa::path(
     post,
     path = "/v1/instances/{instance}/connect",
+    operation_id = "connectInstance",
     tag = "instances",
     security(("token" = [])),
     params(InInstance, Once),
-    request_body(content = inline(Option<ConnectBody>), description = "May be left out"),
+    request_body(content = ConnectBody, description = "May be left out"),
     responses((status = 200, body = ConnectView), WriteProblems),
 )]
 pub(super) async fn connect(
@@ -304,6 +312,7 @@ pub(super) async fn connect(
 #[utoipa::path(
     post,
     path = "/v1/instances/{instance}/logout",
+    operation_id = "logoutInstance",
     tag = "instances",
     security(("token" = [])),
     params(InInstance, Once),

@@ -114,6 +114,7 @@ pub(super) struct CountsView {
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/labels",
+    operation_id = "listLabels",
     tag = "labels",
     security(("token" = [])),
     params(InInstance),
@@ -134,6 +135,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post,
     path = "/v1/instances/{instance}/labels",
+    operation_id = "createLabel",
     tag = "labels",
     security(("token" = [])),
     params(InInstance, Once),
@@ -159,6 +161,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/labels/{label}",
+    operation_id = "getLabel",
     tag = "labels",
     security(("token" = [])),
     params(OfLabel),
@@ -178,6 +181,7 @@ pub(super) async fn get(
 #[utoipa::path(
     patch,
     path = "/v1/instances/{instance}/labels/{label}",
+    operation_id = "patchLabel",
     tag = "labels",
     security(("token" = [])),
     params(OfLabel, Once),
@@ -214,6 +218,7 @@ pub(super) async fn patch(
 #[utoipa::path(
     delete,
     path = "/v1/instances/{instance}/labels/{label}",
+    operation_id = "deleteLabel",
     tag = "labels",
     security(("token" = [])),
     params(OfLabel, Once),
@@ -230,6 +235,7 @@ pub(super) async fn delete(State(app): State<App>, Call(call): Call) -> Result<S
 #[utoipa::path(
     put,
     path = "/v1/instances/{instance}/labels/order",
+    operation_id = "orderLabels",
     tag = "labels",
     security(("token" = [])),
     params(InInstance, Once),
@@ -251,6 +257,7 @@ pub(super) async fn reorder(
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/labels/counts",
+    operation_id = "countLabels",
     tag = "labels",
     security(("token" = [])),
     params(InInstance),

@@ -99,6 +99,7 @@ pub(super) struct DoneView {
 #[utoipa::path(
     get,
     path = "/v1/instances/{instance}/chats/{jid}/labels",
+    operation_id = "getChatLabels",
     tag = "chats",
     security(("token" = [])),
     params(OfChat),
@@ -118,6 +119,7 @@ pub(super) async fn of_chat(
 #[utoipa::path(
     put,
     path = "/v1/instances/{instance}/chats/{jid}/labels",
+    operation_id = "setChatLabels",
     tag = "chats",
     security(("token" = [])),
     params(OfChat, Once),
@@ -166,6 +168,7 @@ async fn label_id(app: &App, call: &crate::call::Call) -> Result<String, Error> 
 #[utoipa::path(
     put,
     path = "/v1/instances/{instance}/chats/{jid}/labels/{label}",
+    operation_id = "putChatLabel",
     tag = "chats",
     security(("token" = [])),
     params(OfChat, OfChatLabel, Once),
@@ -179,6 +182,7 @@ pub(super) async fn put(State(app): State<App>, call: Call) -> Result<Json<LinkV
 #[utoipa::path(
     delete,
     path = "/v1/instances/{instance}/chats/{jid}/labels/{label}",
+    operation_id = "deleteChatLabel",
     tag = "chats",
     security(("token" = [])),
     params(OfChat, OfChatLabel, Once),
@@ -194,6 +198,7 @@ pub(super) async fn take_off(State(app): State<App>, call: Call) -> Result<Json<
 #[utoipa::path(
     post,
     path = "/v1/instances/{instance}/chats/labels",
+    operation_id = "labelChats",
     tag = "chats",
     security(("token" = [])),
     params(InInstance, Once),
@@ -241,6 +246,7 @@ async fn link_message(app: &App, call: &Call, labeled: bool) -> Result<Json<Link
 #[utoipa::path(
     put,
     path = "/v1/instances/{instance}/chats/{jid}/messages/{message}/labels/{label}",
+    operation_id = "putMessageLabel",
     tag = "messages",
     security(("token" = [])),
     params(OfChat, OfMessage, OfChatLabel, Once),
@@ -257,6 +263,7 @@ pub(super) async fn put_message(
 #[utoipa::path(
     delete,
     path = "/v1/instances/{instance}/chats/{jid}/messages/{message}/labels/{label}",
+    operation_id = "deleteMessageLabel",
     tag = "messages",
     security(("token" = [])),
     params(OfChat, OfMessage, OfChatLabel, Once),

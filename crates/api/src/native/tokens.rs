@@ -25,6 +25,7 @@ const LONGEST_GRACE: u64 = 604_800;
 
 /// What a token is good for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = Scope)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ScopeView {
     /// Reading labels, chats, contacts and how instances stand.
@@ -178,6 +179,7 @@ pub(super) struct Grace {
 #[utoipa::path(
     get,
     path = "/v1/tokens",
+    operation_id = "listTokens",
     tag = "tokens",
     security(("token" = [])),
     responses((status = 200, body = TokensView), ReadProblems),
@@ -196,6 +198,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post,
     path = "/v1/tokens",
+    operation_id = "createToken",
     tag = "tokens",
     security(("token" = [])),
     params(Once),
@@ -230,6 +233,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/tokens/self",
+    operation_id = "getOwnToken",
     tag = "tokens",
     security(("token" = [])),
     responses((status = 200, body = TokenView), ReadProblems),
@@ -245,6 +249,7 @@ pub(super) async fn own(
 #[utoipa::path(
     get,
     path = "/v1/tokens/{id}",
+    operation_id = "getToken",
     tag = "tokens",
     security(("token" = [])),
     params(OfToken),
@@ -265,6 +270,7 @@ pub(super) async fn get(
 #[utoipa::path(
     post,
     path = "/v1/tokens/{id}/rotate",
+    operation_id = "rotateToken",
     tag = "tokens",
     security(("token" = [])),
     params(OfToken, Grace, Once),
@@ -292,6 +298,7 @@ pub(super) async fn rotate(
 #[utoipa::path(
     delete,
     path = "/v1/tokens/{id}",
+    operation_id = "revokeToken",
     tag = "tokens",
     security(("token" = [])),
     params(OfToken, Once),

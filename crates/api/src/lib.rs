@@ -12,9 +12,13 @@
 mod body;
 mod call;
 mod caller;
+mod cors;
 mod docs;
 mod guard;
+mod idempotency;
 mod layers;
+mod limit;
+mod line;
 mod native;
 mod pieces;
 mod qr;
@@ -24,5 +28,8 @@ mod router;
 mod ryze;
 mod serve;
 
-pub use router::{Config, router};
+pub use cors::{InvalidOrigin, Origins};
+pub use limit::Rate;
+pub use line::Timeouts;
+pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;

@@ -13,6 +13,7 @@ pub mod app;
 pub mod chats;
 pub mod contacts;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod ingest;
 pub mod instance;

@@ -24,7 +24,7 @@ use axum::routing::get;
 use labelwire_app::App;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, Required, ServerBuilder};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, RefOr, Required, ServerBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -90,7 +90,7 @@ pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
         );
     let connect = document.paths.paths.get_mut(instances::CONNECT);
-    if let Some(body) = connect
+    if let Some(RefOr::T(body)) = connect
         .and_then(|path| path.post.as_mut())
         .and_then(|call| call.request_body.as_mut())
     {

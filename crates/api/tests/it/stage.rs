@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
-use labelwire_api::Config;
+use labelwire_api::{CONNECTIONS, Config, Origins, Rate, Timeouts};
 use labelwire_app::instances::Standing;
 use labelwire_app::phone::PhoneEvent;
 use labelwire_app::tasks::Tasks;
@@ -24,12 +24,25 @@ use tower::ServiceExt as _;
 
 use crate::fake::{Fake, FakeConnector, label, on};
 
-/// Always the same moment.
-struct Noon;
+/// Always the same moment, until a test moves it.
+pub(crate) struct Noon(AtomicI64);
+
+impl Default for Noon {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_750_000_000_000_000))
+    }
+}
+
+impl Noon {
+    pub(crate) fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).expect("a short time");
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_750_000_000_000)
+        Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -47,6 +60,8 @@ impl Entropy for Counted {
 pub(crate) struct Stage {
     pub(crate) app: App,
     pub(crate) router: Router,
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<Noon>,
     pub(crate) fake: Arc<Fake>,
     /// Token of account `main`.
     pub(crate) account: String,
@@ -64,13 +79,23 @@ impl Stage {
 
     /// The same that keeps no more rendered answers than this many bytes.
     pub(crate) async fn with_list_budget(list_budget: usize) -> Self {
+        Self::with(list_budget, |_| ()).await
+    }
+
+    /// The same with settings of the API.
+    pub(crate) async fn with_config(set: impl FnOnce(&mut Config)) -> Self {
+        Self::with(labelwire_app::app::LIST_BUDGET, set).await
+    }
+
+    async fn with(list_budget: usize, set: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::sqlite().expect("a folder");
         let opened = db.open().await.expect("a database");
         let fake = Arc::new(Fake::default());
+        let clock = Arc::new(Noon::default());
         let tasks = Tasks::new();
         let app = App::new(Outside {
             db: opened.clone(),
-            clock: Arc::new(Noon),
+            clock: clock.clone(),
             entropy: Arc::new(Counted::default()),
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
             tasks: tasks.clone(),
@@ -79,15 +104,23 @@ impl Stage {
         })
         .await
         .expect("an app");
-        let config = Config {
+        let mut config = Config {
             base_url: None,
             entropy: Arc::new(Counted::default()),
+            clock: clock.clone(),
+            rate: Rate::OFF,
+            cors: Origins::default(),
+            timeouts: Timeouts::default(),
+            connections: CONNECTIONS,
         };
-        let router = labelwire_api::router(app.clone(), config);
+        set(&mut config);
+        let router = labelwire_api::router(app.clone(), config.clone());
         let (_, account) = app.create_account("main").await.expect("an account");
         Self {
             app,
             router,
+            config,
+            clock,
             fake,
             account,
             tasks,
@@ -98,7 +131,12 @@ impl Stage {
 
     /// The same with instance `shop`, paired with an account of three labels.
     pub(crate) async fn shop() -> (Self, String) {
-        let stage = Self::empty().await;
+        Self::shop_with(|_| ()).await
+    }
+
+    /// The same with settings of the API.
+    pub(crate) async fn shop_with(set: impl FnOnce(&mut Config)) -> (Self, String) {
+        let stage = Self::with_config(set).await;
         let token = stage.instance("shop").await;
         stage
             .pair(
@@ -238,6 +276,18 @@ impl Stage {
     pub(crate) async fn close(self) {
         self.tasks.stop().await;
     }
+}
+
+/// The whole body as text.
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let body = response.into_body().collect().await.expect("whole");
+    String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8")
+}
+
+/// A header as text; blank where there is none.
+pub(crate) fn header_of<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    let value = response.headers().get(name);
+    value.map_or("", |v| v.to_str().expect("ASCII"))
 }
 
 /// A request with a token in its header; none where the token is empty.

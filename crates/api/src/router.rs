@@ -17,7 +17,7 @@ use crate::layers::{self, Around, RequestId, RequestIds};
 use crate::limit::{Limiter, Rate};
 use crate::line::Timeouts;
 use crate::refusal::Refusal;
-use crate::{evolution, idempotency, native, ryze, waha};
+use crate::{docs, evolution, idempotency, native, ryze, waha};
 
 /// The usual bound of connections.
 pub const CONNECTIONS: usize = 4096;
@@ -52,11 +52,12 @@ pub fn router(app: App, config: Config) -> Router {
     let cors = cors::layer(&config.cors);
     let base_url = config.base_url.as_deref();
     let once = middleware::from_fn_with_state(app.clone(), idempotency::once);
-    let router = native::router(base_url)
+    let router = native::router(base_url, around.ids.run())
         .layer(once)
         .merge(ryze::router(base_url))
         .merge(waha::router(base_url))
         .merge(evolution::router(base_url))
+        .merge(docs::router())
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(around, layers::around));

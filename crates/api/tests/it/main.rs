@@ -1,8 +1,10 @@
 //! The API over a real application on SQLite, with a scripted WhatsApp behind it.
 
 mod cors;
+mod evolution;
 mod fake;
 mod instances;
+mod keyed;
 mod labels;
 mod limits;
 mod logs;
@@ -15,3 +17,4 @@ mod slow;
 mod socket;
 mod stage;
 mod tokens;
+mod waha;

@@ -250,3 +250,26 @@ impl From<Refusal> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_without_a_verdict_names_its_command() {
+        let id = RequestId("req_1".into());
+        let response = Error::from(App::Pending("cmd_1".into())).answer(&id);
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        let error = Error::from(App::Pending("cmd_1".into()));
+        assert_eq!(
+            (error.code, error.command.as_deref()),
+            ("write_pending", Some("cmd_1"))
+        );
+        assert!(error.detail.contains("`cmd_1`"), "{}", error.detail);
+        let limit = Error::from(App::Rejected(Reject::LimitReached(20)));
+        assert_eq!(
+            (limit.status, limit.limit),
+            (StatusCode::CONFLICT, Some(20))
+        );
+    }
+}

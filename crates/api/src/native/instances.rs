@@ -86,6 +86,9 @@ pub(super) struct InstanceView {
     /// Why; null where there is nothing to say.
     #[schema(required)]
     reason: Option<String>,
+    /// Whether a caller stopped it: no client runs until it is started, whatever is
+    /// restarted.
+    stopped: bool,
     /// Whether its labels were synced; reads answer from then on, online or not.
     synced: bool,
     /// The WhatsApp account.
@@ -105,6 +108,7 @@ impl From<&Standing> for InstanceView {
                 Doing::LoggedOut => StateView::LoggedOut,
             },
             reason: Some(status.reason.clone()).filter(|r| !r.is_empty()),
+            stopped: status.stopped,
             synced: status.synced,
             profile: status.profile.clone().into(),
         }
@@ -239,11 +243,11 @@ pub(super) async fn get(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<InstanceView>, Error> {
-    standing(&app, &call)
+    shown(&app, &call, Scope::Read)
 }
 
-fn standing(app: &App, call: &crate::call::Call) -> Result<Json<InstanceView>, Error> {
-    let handle = app.instance(&call.caller, Scope::Read, call.instance()?)?;
+fn shown(app: &App, call: &crate::call::Call, scope: Scope) -> Result<Json<InstanceView>, Error> {
+    let handle = app.instance(&call.caller, scope, call.instance()?)?;
     let status = handle.status();
     Ok(Json(InstanceView::from(&Standing { handle, status })))
 }
@@ -322,9 +326,65 @@ pub(super) async fn logout(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<InstanceView>, Error> {
-    let name = call.instance()?;
-    let handle = app.instance(&call.caller, Scope::Admin, name)?;
-    app.logout_instance(&call.caller, name).await?;
-    let status = handle.status();
-    Ok(Json(InstanceView::from(&Standing { handle, status })))
+    app.logout_instance(&call.caller, call.instance()?).await?;
+    shown(&app, &call, Scope::Admin)
+}
+
+/// Runs the instance's client, if none runs, and does not wait for where that leads:
+/// a login where it is paired, else a QR code.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{instance}/start",
+    operation_id = "startInstance",
+    tag = "instances",
+    security(("token" = [])),
+    params(InInstance, Once),
+    responses((status = 200, body = InstanceView), WriteProblems),
+)]
+pub(super) async fn start(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<InstanceView>, Error> {
+    app.start_instance(&call.caller, call.instance()?).await?;
+    // Who may start and stop it may see how it stands.
+    shown(&app, &call, Scope::Admin)
+}
+
+/// Disconnects the instance without unlinking it. It stays so, restarts of the
+/// gateway included, until it is started or connected.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{instance}/stop",
+    operation_id = "stopInstance",
+    tag = "instances",
+    security(("token" = [])),
+    params(InInstance, Once),
+    responses((status = 200, body = InstanceView), WriteProblems),
+)]
+pub(super) async fn stop(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<InstanceView>, Error> {
+    app.stop_instance(&call.caller, call.instance()?).await?;
+    // Who may start and stop it may see how it stands.
+    shown(&app, &call, Scope::Admin)
+}
+
+/// Disconnects the instance, if it is connected, and starts it anew.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{instance}/restart",
+    operation_id = "restartInstance",
+    tag = "instances",
+    security(("token" = [])),
+    params(InInstance, Once),
+    responses((status = 200, body = InstanceView), WriteProblems),
+)]
+pub(super) async fn restart(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<InstanceView>, Error> {
+    app.restart_instance(&call.caller, call.instance()?).await?;
+    // Who may start and stop it may see how it stands.
+    shown(&app, &call, Scope::Admin)
 }

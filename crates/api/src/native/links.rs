@@ -1,4 +1,4 @@
-//! Labels on chats and messages: put on, taken off, set whole, many at once.
+//! Labels on chats: put on, taken off, set whole, many at once.
 
 use axum::Json;
 use axum::body::Body;
@@ -11,9 +11,7 @@ use utoipa::ToSchema;
 
 use super::Call;
 use super::error::Error;
-use super::problems::{
-    InInstance, OfChat, OfChatLabel, OfMessage, Once, ReadProblems, WriteProblems,
-};
+use super::problems::{InInstance, OfChat, OfChatLabel, Once, ReadProblems, WriteProblems};
 use super::view::LabelView;
 use crate::body;
 
@@ -51,16 +49,16 @@ pub(super) struct SetLabels {
 pub(super) struct LinkView {
     /// The chat, by phone number where that is known.
     #[schema(example = "5511999999999@s.whatsapp.net")]
-    chat: String,
+    pub(super) chat: String,
     /// The message; only where the label is on one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    message: Option<String>,
+    pub(super) message: Option<String>,
     /// The label's id.
     #[schema(example = "2")]
-    label: String,
+    pub(super) label: String,
     /// Whether it carries the label.
-    labeled: bool,
+    pub(super) labeled: bool,
 }
 
 /// Labels for many chats at once.
@@ -156,7 +154,7 @@ async fn link(app: &App, call: &Call, labeled: bool) -> Result<Json<LinkView>, E
 }
 
 /// The label a path names.
-async fn label_id(app: &App, call: &crate::call::Call) -> Result<String, Error> {
+pub(super) async fn label_id(app: &App, call: &crate::call::Call) -> Result<String, Error> {
     let asked = call.param("label").to_owned();
     let mut ids = app
         .label_ids(&call.caller, call.instance()?, std::slice::from_ref(&asked))
@@ -224,54 +222,4 @@ pub(super) async fn bulk(
         mutations: done.mutations,
         patches: done.patches,
     }))
-}
-
-async fn link_message(app: &App, call: &Call, labeled: bool) -> Result<Json<LinkView>, Error> {
-    let Call(call) = call;
-    let (caller, name) = (&call.caller, call.instance()?);
-    let label = label_id(app, call).await?;
-    let message = call.param("message");
-    let chat = app
-        .set_message_label(caller, name, &label, call.param("jid"), message, labeled)
-        .await?;
-    Ok(Json(LinkView {
-        chat,
-        message: Some(message.to_owned()),
-        label,
-        labeled,
-    }))
-}
-
-/// Puts a label on a message.
-#[utoipa::path(
-    put,
-    path = "/v1/instances/{instance}/chats/{jid}/messages/{message}/labels/{label}",
-    operation_id = "putMessageLabel",
-    tag = "messages",
-    security(("token" = [])),
-    params(OfChat, OfMessage, OfChatLabel, Once),
-    responses((status = 200, body = LinkView), WriteProblems),
-)]
-pub(super) async fn put_message(
-    State(app): State<App>,
-    call: Call,
-) -> Result<Json<LinkView>, Error> {
-    link_message(&app, &call, true).await
-}
-
-/// Takes a label off a message.
-#[utoipa::path(
-    delete,
-    path = "/v1/instances/{instance}/chats/{jid}/messages/{message}/labels/{label}",
-    operation_id = "deleteMessageLabel",
-    tag = "messages",
-    security(("token" = [])),
-    params(OfChat, OfMessage, OfChatLabel, Once),
-    responses((status = 200, body = LinkView), WriteProblems),
-)]
-pub(super) async fn take_off_message(
-    State(app): State<App>,
-    call: Call,
-) -> Result<Json<LinkView>, Error> {
-    link_message(&app, &call, false).await
 }

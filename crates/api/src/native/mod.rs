@@ -9,6 +9,7 @@ mod health;
 mod instances;
 mod labels;
 mod links;
+mod messages;
 mod problems;
 mod tokens;
 mod view;
@@ -55,6 +56,9 @@ pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
         .routes(routes!(instances::get, instances::delete))
         .routes(routes!(instances::connect))
         .routes(routes!(instances::logout))
+        .routes(routes!(instances::start))
+        .routes(routes!(instances::stop))
+        .routes(routes!(instances::restart))
         .routes(routes!(labels::list, labels::create))
         .routes(routes!(labels::get, labels::patch, labels::delete))
         .routes(routes!(labels::reorder))
@@ -63,7 +67,9 @@ pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
         .routes(routes!(links::bulk))
         .routes(routes!(links::of_chat, links::set_chat))
         .routes(routes!(links::put, links::take_off))
-        .routes(routes!(links::put_message, links::take_off_message))
+        .routes(routes!(messages::of_label))
+        .routes(routes!(messages::of_message))
+        .routes(routes!(messages::put, messages::take_off))
         .routes(routes!(commands::get))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::own))

@@ -19,6 +19,8 @@ async fn instances_are_made_connected_and_deleted() {
                 r#"POST /v1/instances/second/connect {"number":"+55 11 90000-0000"}"#,
                 r#"POST /v1/instances/second/connect {"number":"me"}"#,
                 "POST /v1/instances/shop/connect",
+                "POST /v1/instances/shop/stop",
+                "POST /v1/instances/nobody/start",
                 "POST /v1/instances/shop/logout",
                 "GET /v1/instances/shop",
                 "DELETE /v1/instances/second",
@@ -29,6 +31,16 @@ async fn instances_are_made_connected_and_deleted() {
         .await;
     insta::assert_snapshot!("native_instances", said);
     stage.instance("third").await;
+    let started = stage
+        .talk(
+            &account,
+            &[
+                "POST /v1/instances/third/start",
+                "POST /v1/instances/third/restart",
+            ],
+        )
+        .await;
+    assert_eq!(started.matches("\n  200 ").count(), 2, "{started}");
     let qr = stage
         .talk(&account, &["POST /v1/instances/third/connect"])
         .await;

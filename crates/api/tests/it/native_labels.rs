@@ -21,6 +21,11 @@ async fn labels_are_made_changed_ordered_and_deleted() {
                 r#"PATCH /v1/instances/shop/labels/2 {"color":3}"#,
                 r#"PATCH /v1/instances/shop/labels/2 {"name":"Very important"}"#,
                 r#"PATCH /v1/instances/shop/labels/2 {}"#,
+                r#"PUT /v1/instances/shop/labels/order {"labels":["101","10"]}"#,
+                r#"PATCH /v1/instances/shop/labels/2 {"order":1}"#,
+                r#"PATCH /v1/instances/shop/labels/101 {"order":99,"color":11}"#,
+                "GET /v1/instances/shop/labels",
+                r#"PUT /v1/instances/shop/labels/order {"labels":["77"]}"#,
                 "DELETE /v1/instances/shop/labels/1",
                 "DELETE /v1/instances/shop/labels/1",
                 "GET /v1/instances/shop/labels/1",
@@ -92,7 +97,18 @@ async fn labels_are_put_on_chats_and_messages_and_taken_off() {
                 &format!(r#"PUT {chat}/labels {{"labels":["2","café \"à deux\""]}}"#),
                 &format!(r#"PUT {chat}/labels {{"labels":[]}}"#),
                 &format!("PUT {chat}/messages/3EB0AA/labels/2"),
+                &format!("PUT {chat}/messages/3EB0AA/labels/important"),
+                &format!("PUT {chat}/messages/3EB0AB/labels/vip"),
+                "PUT /v1/instances/shop/chats/120363021033254949@g.us/messages/3EB0/labels/vip",
+                &format!("GET {chat}/messages/3EB0AA/labels"),
+                &format!("GET {chat}/messages/3EB0FF/labels"),
+                "GET /v1/instances/shop/labels/2/messages?limit=2",
+                "GET /v1/instances/shop/labels/10/messages",
+                "GET /v1/instances/shop/labels/99/messages",
+                "GET /v1/instances/shop/labels/2/messages?limit=0",
+                "GET /v1/instances/shop/labels/2/messages?cursor=x",
                 &format!("DELETE {chat}/messages/3EB0AA/labels/vip"),
+                "GET /v1/instances/shop/labels/2/messages",
                 r#"POST /v1/instances/shop/chats/labels {"chats":["5511966665555","+55 11 96666-5555","120363021033254949@g.us"],"add":["1","VIP"],"remove":["10"]}"#,
                 r#"POST /v1/instances/shop/chats/labels {"chats":["5511966665555"],"add":["1"]}"#,
                 "GET /v1/instances/shop/chats/120363021033254949@g.us/labels",
@@ -194,5 +210,42 @@ async fn a_write_has_a_command_that_tells_of_it() {
     let (status, command) = stage.get(&path).await;
     assert_eq!(status, 200);
     insta::assert_json_snapshot!("native_command", command);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn messages_of_a_label_come_in_pages() {
+    let (stage, token) = Stage::shop().await;
+    for n in 0..7 {
+        let path = format!(
+            "PUT /v1/instances/shop/chats/551196666555{}/messages/M{n}/labels/2",
+            n % 3
+        );
+        stage.talk(&token, &[&path]).await;
+    }
+    let path = "/v1/instances/shop/labels/2/messages?limit=3";
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = stage.get(&format!("{path}{cursor}")).await;
+        assert_eq!(status, 200, "{page}");
+        let messages = page["messages"].as_array().expect("messages");
+        found.extend(
+            messages
+                .iter()
+                .map(|m| (m["chat"].to_string(), m["message"].to_string())),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found.len(), 7);
+    assert!(found.is_sorted());
+    let other = format!("/v1/instances/shop/labels/1/messages?{}", &cursor[1..]);
+    let (status, problem) = stage.get(&other).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (400, Some("cursor_mismatch"))
+    );
     stage.close().await;
 }

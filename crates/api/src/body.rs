@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::refusal::Refusal;
@@ -16,10 +16,18 @@ pub(crate) const LIMIT: usize = 1024 * 1024;
 /// # Errors
 /// [`Refusal::Body`], [`Refusal::BodyTooLarge`].
 pub(crate) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    parse(&bytes(body).await?)
+}
+
+/// Reads a body whole.
+///
+/// # Errors
+/// [`Refusal::Body`], [`Refusal::BodyTooLarge`].
+pub(crate) async fn bytes(body: Body) -> Result<Bytes, Refusal> {
     if http_body::Body::size_hint(&body).lower() > LIMIT as u64 {
         return Err(Refusal::BodyTooLarge);
     }
-    let bytes = to_bytes(body, LIMIT).await.map_err(|error| {
+    to_bytes(body, LIMIT).await.map_err(|error| {
         // axum hides which of the two it was behind one type.
         match std::error::Error::source(&error) {
             Some(cause) if cause.to_string().contains("length limit exceeded") => {
@@ -27,11 +35,14 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
             }
             _ => Refusal::Body("it ended early".to_owned()),
         }
-    })?;
-    parse(&bytes)
+    })
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+/// Reads a JSON object that is whole in memory.
+///
+/// # Errors
+/// [`Refusal::Body`].
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Body(
             "a JSON object is expected, the body is empty".to_owned(),

@@ -22,6 +22,8 @@ mod refusal;
 mod router;
 mod ryze;
 mod serve;
+mod wawp;
 
 pub use router::{Config, router};
 pub use serve::serve;
+pub use wawp::{ListShape, UnknownListShape};

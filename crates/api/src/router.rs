@@ -13,6 +13,7 @@ use labelwire_domain::clock::Entropy;
 
 use crate::layers::{self, RequestId, RequestIds};
 use crate::refusal::Refusal;
+use crate::wawp::{self, ListShape};
 use crate::{native, ryze};
 
 /// What the API takes from outside.
@@ -22,6 +23,8 @@ pub struct Config {
     pub base_url: Option<String>,
     /// Randomness for request ids.
     pub entropy: Arc<dyn Entropy>,
+    /// How the Wawp dialect writes lists.
+    pub wawp_list_shape: ListShape,
 }
 
 /// The whole HTTP API over an application.
@@ -30,6 +33,7 @@ pub fn router(app: App, config: Config) -> Router {
     let base_url = config.base_url.as_deref();
     native::router(base_url)
         .merge(ryze::router(base_url))
+        .merge(wawp::router(base_url, config.wawp_list_shape))
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(ids, layers::around))
@@ -48,6 +52,8 @@ async fn no_route(OriginalUri(uri): OriginalUri, Extension(id): Extension<Reques
 pub(crate) fn refuse(path: &str, refusal: Refusal, id: &RequestId) -> Response {
     if path == "/v1" || path.starts_with("/v1/") {
         native::refuse(refusal, id)
+    } else if wawp::has(path) {
+        wawp::refuse(refusal)
     } else {
         ryze::refuse(refusal)
     }

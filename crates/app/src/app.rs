@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use labelwire_domain::clock::{Clock, Entropy, Timestamp};
 use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
+use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::{Scopes, TokenHash};
 use labelwire_store::{Db, accounts, instances, tokens};
 
@@ -36,6 +37,8 @@ pub struct Outside {
     pub tasks: Tasks,
     /// Bytes of kept answers, over all instances; see [`LIST_BUDGET`].
     pub list_budget: usize,
+    /// What labels may look like.
+    pub rules: LabelRules,
 }
 
 /// The application. Cheap to clone.
@@ -63,6 +66,7 @@ impl App {
             connector,
             tasks,
             list_budget,
+            rules,
         } = outside;
         let lists = Lists::new(db.clone(), tasks.clone(), list_budget);
         let app = Self(Arc::new(Inner {
@@ -71,6 +75,7 @@ impl App {
                 clock,
                 connector,
                 tasks,
+                rules,
             }),
             entropy,
             lists,

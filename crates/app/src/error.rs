@@ -1,6 +1,7 @@
 //! What can go wrong, in one closed set of kinds that every dialect maps once.
 
 use labelwire_domain::chat::InvalidChat;
+use labelwire_domain::intent::Reject;
 use labelwire_domain::token::Scope;
 
 /// The sort of an error; the only thing a dialect turns into a status.
@@ -20,6 +21,10 @@ pub enum Kind {
     NotConnected,
     /// WhatsApp or the client library refused.
     Phone,
+    /// As many as may be.
+    Limit,
+    /// It is not known yet whether WhatsApp took it.
+    Pending,
     /// It took too long.
     Timeout,
     /// Our own fault.
@@ -80,6 +85,9 @@ pub enum Error {
     /// Text that names no chat.
     #[error(transparent)]
     InvalidChat(#[from] InvalidChat),
+    /// Text that names no message.
+    #[error("a message id is 1 to 128 visible ASCII characters, as WhatsApp gave it")]
+    InvalidMessage,
     /// No live label of that id.
     #[error("there is no label `{0}` on this account")]
     LabelNotFound(String),
@@ -112,6 +120,20 @@ pub enum Error {
     /// The number given for pairing is none.
     #[error("`{0}` is not a phone number; write it with country code, digits only")]
     InvalidNumber(String),
+    /// What was asked of the labels cannot be.
+    #[error(transparent)]
+    Rejected(Reject),
+    /// No such command.
+    #[error("there is no command `{0}` on this instance")]
+    CommandNotFound(String),
+    /// A write that WhatsApp did not take.
+    #[error("nothing was changed: {0}")]
+    WriteFailed(String),
+    /// A write without a verdict so far.
+    #[error(
+        "WhatsApp has not said yet whether it took the change; command `{0}` tells as soon as it is known"
+    )]
+    Pending(String),
     /// WhatsApp or the library refused.
     #[error("WhatsApp refused: {0}")]
     Phone(String),
@@ -123,6 +145,15 @@ pub enum Error {
     Stopping,
 }
 
+impl From<Reject> for Error {
+    fn from(reject: Reject) -> Self {
+        match reject {
+            Reject::LabelNotFound(id) => Self::LabelNotFound(id),
+            other => Self::Rejected(other),
+        }
+    }
+}
+
 impl Error {
     /// The sort of this error.
     #[must_use]
@@ -131,9 +162,19 @@ impl Error {
             Self::InvalidToken | Self::TokenExpired | Self::AccountTokenRequired => {
                 Kind::Unauthenticated
             }
-            Self::InstanceNotFound(_) | Self::LabelNotFound(_) | Self::TokenNotFound(_) => {
-                Kind::NotFound
-            }
+            Self::InstanceNotFound(_)
+            | Self::LabelNotFound(_)
+            | Self::CommandNotFound(_)
+            | Self::TokenNotFound(_) => Kind::NotFound,
+            Self::Rejected(reject) => match reject {
+                Reject::LabelNotFound(_) => Kind::NotFound,
+                Reject::LimitReached(_) => Kind::Limit,
+                Reject::NameInvalid(_) | Reject::ColorInvalid => Kind::Invalid,
+                Reject::NameTaken { .. } | Reject::NotEditable { .. } | Reject::NoIdLeft => {
+                    Kind::Conflict
+                }
+            },
+            Self::Pending(_) => Kind::Pending,
             Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
             Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
             Self::NameInvalid
@@ -143,13 +184,14 @@ impl Error {
             | Self::ScopesEmpty
             | Self::ExpiryPast
             | Self::InvalidChat(_)
+            | Self::InvalidMessage
             | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
             | Self::ConnectingEnded(_)
             | Self::Stopping => Kind::NotConnected,
             Self::PairingTimeout | Self::RefreshTimeout => Kind::Timeout,
-            Self::Phone(_) => Kind::Phone,
+            Self::Phone(_) | Self::WriteFailed(_) => Kind::Phone,
             Self::Store(_) => Kind::Internal,
         }
     }
@@ -173,6 +215,7 @@ impl Error {
             Self::TokenTaken => "token_taken",
             Self::TokenInvalid => "token_invalid",
             Self::InvalidChat(_) => "invalid_chat",
+            Self::InvalidMessage => "invalid_message",
             Self::LabelNotFound(_) => "label_not_found",
             Self::NotConnected(_) => "instance_not_connected",
             Self::NeverSynced(_) => "instance_never_synced",
@@ -181,6 +224,18 @@ impl Error {
             Self::PairingTimeout => "pairing_timeout",
             Self::RefreshTimeout => "refresh_timeout",
             Self::InvalidNumber(_) => "invalid_number",
+            Self::Rejected(reject) => match reject {
+                Reject::LabelNotFound(_) => "label_not_found",
+                Reject::NameTaken { .. } => "label_name_taken",
+                Reject::LimitReached(_) => "label_limit_reached",
+                Reject::NameInvalid(_) => "label_name_invalid",
+                Reject::ColorInvalid => "color_invalid",
+                Reject::NotEditable { .. } => "label_not_editable",
+                Reject::NoIdLeft => "label_ids_exhausted",
+            },
+            Self::CommandNotFound(_) => "command_not_found",
+            Self::WriteFailed(_) => "write_failed",
+            Self::Pending(_) => "write_pending",
             Self::Phone(_) => "whatsapp_refused",
             Self::Store(_) => "internal",
             Self::Stopping => "stopping",

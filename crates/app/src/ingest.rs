@@ -2,16 +2,16 @@
 //! instance's state passes [`set_state`], each in one transaction with its
 //! history and, for the mirror, the collection's version and MACs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use labelwire_domain::change::{Association, Change, Mirror, Record, last_of_each};
 use labelwire_domain::clock::Timestamp;
 use labelwire_domain::collection::Batch;
-use labelwire_domain::ids::InstanceKey;
+use labelwire_domain::ids::{CommandId, InstanceKey};
 use labelwire_domain::instance::{Profile, State};
 use labelwire_domain::label::Label;
 use labelwire_store::log::NewEntry;
-use labelwire_store::{Error, Tx, chat_labels, collections, instances, labels, log};
+use labelwire_store::{Error, Tx, chat_labels, collections, commands, instances, labels, log};
 use serde_json::json;
 
 use crate::identity;
@@ -34,6 +34,8 @@ pub struct Applied {
     pub labels: bool,
     /// More changed than is worth naming.
     pub everything: bool,
+    /// Commands whose last record came with this; their rows are finished.
+    pub commands: Vec<CommandId>,
 }
 
 impl Applied {
@@ -47,14 +49,24 @@ impl Applied {
         self.chats.extend(other.chats);
         self.labels |= other.labels;
         self.everything |= other.everything;
+        self.commands.extend(other.commands);
     }
 }
 
 /// Who asked for a change, where somebody here did.
 pub trait Attribution: Send {
+    /// Whether nothing is expected at all.
+    fn is_idle(&self) -> bool;
+
     /// The actor who asked for this record, if one did; asked once for each.
-    fn claim(&mut self, record: &Association) -> Option<String>;
+    fn claim(&mut self, record: &Record) -> Option<String>;
+
+    /// The commands whose last record was claimed since this was asked before.
+    fn finished(&mut self) -> Vec<CommandId>;
 }
+
+/// A change and the actor behind it, where one of ours is.
+type Attributed = (Change, Option<String>);
 
 /// Applies batches in order and writes, in the same transaction, their history
 /// and the version and MACs they lead to.
@@ -78,12 +90,17 @@ pub async fn apply(
             ..
         } = batch;
         applied.merge(if complete {
-            replay(tx, instance, records, now).await?
+            replay(tx, instance, records, asked, now).await?
         } else {
             follow(tx, instance, records, asked, now).await?
         });
         collections::apply_macs(tx, instance, REGULAR, complete, &macs).await?;
         collections::set_version(tx, instance, REGULAR, version.number, &version.state).await?;
+    }
+    // Here, so that a command is done exactly if what it asked for is in the mirror.
+    applied.commands = asked.finished();
+    for command in &applied.commands {
+        commands::finish(tx, command, None, now).await?;
     }
     Ok(applied)
 }
@@ -93,6 +110,7 @@ async fn replay(
     tx: &mut Tx,
     instance: InstanceKey,
     records: Vec<Record>,
+    asked: &mut dyn Attribution,
     now: Timestamp,
 ) -> Result<Applied, Error> {
     let first = instances::find(tx.conn(), instance)
@@ -109,11 +127,26 @@ async fn replay(
         });
     }
     let mut mirror = Mirror::new(known, held);
-    let changes = mirror.replace(last_of_each(records));
+    let mut claims = HashMap::new();
+    if !asked.is_idle() {
+        for record in &records {
+            if let Some(actor) = asked.claim(record) {
+                claims.insert(record.key(), actor);
+            }
+        }
+    }
+    let changes = mirror
+        .replace(last_of_each(records))
+        .into_iter()
+        .map(|change| {
+            let actor = claims.remove(&change.key());
+            (change, actor)
+        })
+        .collect();
     if first {
         instances::set_synced(tx, instance, now).await?;
     }
-    write(tx, instance, &mirror, changes, &mut NoOne, "sync", now).await
+    write(tx, instance, &mirror, changes, "sync", now).await
 }
 
 /// The first sync: one history row that names a stored baseline, not an event
@@ -199,19 +232,15 @@ async fn follow(
     let keys = last_associations(records.clone());
     let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
     let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, held);
-    let changes: Vec<Change> = records
+    let changes = records
         .into_iter()
-        .filter_map(|r| mirror.apply(r))
+        .filter_map(|record| {
+            // Asked also where nothing changes: the echo may have come before.
+            let actor = asked.claim(&record);
+            mirror.apply(record).map(|change| (change, actor))
+        })
         .collect();
-    write(tx, instance, &mirror, changes, asked, "phone", now).await
-}
-
-struct NoOne;
-
-impl Attribution for NoOne {
-    fn claim(&mut self, _: &Association) -> Option<String> {
-        None
-    }
+    write(tx, instance, &mirror, changes, "phone", now).await
 }
 
 /// Writes changes and their history rows.
@@ -219,8 +248,7 @@ async fn write(
     tx: &mut Tx,
     instance: InstanceKey,
     mirror: &Mirror,
-    changes: Vec<Change>,
-    asked: &mut dyn Attribution,
+    changes: Vec<Attributed>,
     origin: &'static str,
     now: Timestamp,
 ) -> Result<Applied, Error> {
@@ -228,15 +256,17 @@ async fn write(
     let mut sets = Vec::new();
     let mut gone = Vec::new();
     let mut label_sets: Vec<Label> = Vec::new();
-    for change in changes {
+    for (change, actor) in changes {
+        let origin = if actor.is_some() { "api" } else { origin };
         match change {
             Change::Label { before, after } => {
-                entries.push(label_entry(before.as_ref(), &after, origin));
+                entries.push(NewEntry {
+                    actor,
+                    ..label_entry(before.as_ref(), &after, origin)
+                });
                 label_sets.push(after);
             }
             Change::Association { before, after } => {
-                let actor = asked.claim(&after);
-                let origin = if actor.is_some() { "api" } else { origin };
                 // A first record that says "not labeled" is known now, but nothing happened.
                 if before.is_some() || after.labeled {
                     entries.push(association_entry(

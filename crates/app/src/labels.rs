@@ -1,9 +1,8 @@
-//! Use cases on labels: list them, list chats by them, put them on and take them off.
+//! Use cases that read labels: list them, count them, list chats by them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use labelwire_domain::change::Association;
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::{Label, LabelFilter, id_order};
 use labelwire_domain::token::Scope;
@@ -100,16 +99,8 @@ impl App {
         let jid = ChatJid::parse(chat)?;
         let labels = self.lists().labels(&handle).await?;
         let mut reader = self.db().reader().await?;
-        let mut shown = identity::shown(reader.conn(), handle.key, &jid).await?;
-        let mut rows = chat_labels::live_of_chats(reader.conn(), handle.key, &[&shown]).await?;
-        if rows.is_empty()
-            && let Some(twin) = jid.ninth_digit_twin()
-        {
-            rows = chat_labels::live_of_chats(reader.conn(), handle.key, &[twin.as_str()]).await?;
-            if !rows.is_empty() {
-                twin.as_str().clone_into(&mut shown);
-            }
-        }
+        let shown = identity::find(&mut reader, handle.key, &jid).await?;
+        let rows = chat_labels::live_of_chats(reader.conn(), handle.key, &[&shown]).await?;
         let mut live: Vec<Label> = rows
             .iter()
             .filter_map(|r| labels.live(&r.label_id))
@@ -120,72 +111,67 @@ impl App {
         Ok((shown, live))
     }
 
-    /// Puts a label on a chat or takes it off. Answers after WhatsApp accepted it
-    /// and the mirror holds it. A label is taken off under every key it is on.
+    /// One live label.
     ///
     /// # Errors
-    /// [`Error::LabelNotFound`], [`Error::NotConnected`], [`Error::Phone`].
-    pub async fn set_chat_label(
+    /// [`Error::NeverSynced`], [`Error::LabelNotFound`].
+    pub async fn label(&self, caller: &Caller, name: &str, id: &str) -> Result<Label, Error> {
+        let handle = self.synced(caller, name)?;
+        let labels = self.lists().labels(&handle).await?;
+        labels
+            .live(id)
+            .cloned()
+            .ok_or_else(|| Error::LabelNotFound(id.to_owned()))
+    }
+
+    /// The chats that carry a label, by their shown names, in order; none for a
+    /// label that is unknown or deleted.
+    ///
+    /// # Errors
+    /// [`Error::NeverSynced`]; the database's.
+    pub async fn chats_of_label(
         &self,
         caller: &Caller,
         name: &str,
-        label_id: &str,
-        chat: &str,
-        labeled: bool,
-    ) -> Result<String, Error> {
-        let handle = self.instance(caller, Scope::Label, name)?;
-        let jid = ChatJid::parse(chat)?;
-        handle.require_connected()?;
+        id: &str,
+    ) -> Result<Vec<String>, Error> {
+        let handle = self.synced(caller, name)?;
         let labels = self.lists().labels(&handle).await?;
-        if labels.live(label_id).is_none() {
-            return Err(Error::LabelNotFound(label_id.to_owned()));
+        if labels.live(id).is_none() {
+            return Ok(Vec::new());
         }
         let mut reader = self.db().reader().await?;
-        let shown = identity::shown(reader.conn(), handle.key, &jid).await?;
-        let held = chat_labels::keys_of_chat(reader.conn(), handle.key, label_id, &shown).await?;
-        drop(reader);
-        let actor = caller.actor();
-        let app = self.clone();
-        let label_id = label_id.to_owned();
-        self.to_the_end(async move {
-            app.write_chat_label(&handle, &label_id, jid, held, labeled, &actor)
-                .await
-        })
-        .await?;
-        Ok(shown)
+        let mut chats =
+            chat_labels::chats_of_label(reader.conn(), handle.key, id, i64::MAX).await?;
+        chats.sort_unstable();
+        chats.dedup();
+        Ok(chats)
     }
 
-    async fn write_chat_label(
+    /// The live labels, by id, each with the number of chats that carry it. A
+    /// person known by number and by hidden id counts once.
+    ///
+    /// # Errors
+    /// [`Error::NeverSynced`]; the database's.
+    pub async fn label_counts(
         &self,
-        handle: &Handle,
-        label_id: &str,
-        jid: ChatJid,
-        held: Vec<Association>,
-        labeled: bool,
-        actor: &str,
-    ) -> Result<(), Error> {
-        let live: Vec<ChatJid> = held
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Vec<(Label, u64)>, Error> {
+        let handle = self.synced(caller, name)?;
+        let labels = self.lists().labels(&handle).await?;
+        let mut reader = self.db().reader().await?;
+        let counts = chat_labels::counts(reader.conn(), handle.key).await?;
+        Ok(labels
+            .all
             .iter()
-            .filter(|a| a.labeled)
-            .map(|a| a.chat_jid.clone())
-            .collect();
-        if labeled {
-            if live.is_empty() {
-                // The key it existed under before, else the form asked for
-                // (`protocol.md` A6: which one WhatsApp wants is not provable).
-                let key = held.into_iter().next().map_or(jid, |a| a.chat_jid);
-                handle.set_chat_label(label_id, &key, true, actor).await?;
-            }
-        } else {
-            for key in &live {
-                handle.set_chat_label(label_id, key, false, actor).await?;
-            }
-        }
-        Ok(())
+            .filter(|l| !l.deleted)
+            .map(|l| (l.clone(), counts.get(&l.id).copied().unwrap_or_default()))
+            .collect())
     }
 
     /// An instance whose labels can be read, online or not.
-    fn synced(&self, caller: &Caller, name: &str) -> Result<Arc<Handle>, Error> {
+    pub(crate) fn synced(&self, caller: &Caller, name: &str) -> Result<Arc<Handle>, Error> {
         let handle = self.instance(caller, Scope::Read, name)?;
         if handle.status().synced {
             Ok(handle)

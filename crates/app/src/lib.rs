@@ -21,6 +21,7 @@ pub mod phone;
 pub mod running;
 pub mod tasks;
 pub mod tokens;
+pub mod writes;
 
 pub use access::Caller;
 pub use app::{App, Outside, create_account};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use labelwire_domain::chat::ChatJid;
+use labelwire_domain::change::Record;
 use labelwire_domain::collection::Step;
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::instance::Profile;
@@ -83,6 +83,38 @@ pub enum PhoneError {
     Refused(String),
 }
 
+/// How a patch fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// WhatsApp has taken it.
+    Accepted,
+    /// Another device was faster; nothing was taken. Fetch what is new and build anew.
+    Conflict,
+}
+
+/// Why a patch got no such verdict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Not logged in; nothing was sent.
+    #[error("not connected")]
+    NotConnected,
+    /// No app-state key has come from the phone yet; nothing was sent.
+    #[error("not synced yet")]
+    NotSynced,
+    /// The collection is being read just now; nothing was sent.
+    #[error("the labels are being read")]
+    NotReady,
+    /// WhatsApp asks to come back later; nothing was taken.
+    #[error("WhatsApp is busy: {0}")]
+    Busy(String),
+    /// WhatsApp said no; nothing was taken.
+    #[error("WhatsApp refused: {0}")]
+    Refused(String),
+    /// It was sent and no verdict came: taken or not, only looking will tell.
+    #[error("no answer from WhatsApp: {0}")]
+    Unknown(String),
+}
+
 /// Where a client puts what it has to tell.
 pub type EventSink = UnboundedSender<PhoneEvent>;
 
@@ -95,14 +127,12 @@ pub trait Phone: Send + Sync {
     /// Fetches `regular` whole, as a snapshot. On return it is queued.
     async fn replay(&self) -> Result<(), PhoneError>;
 
-    /// Puts a label on a chat or takes it off. On success WhatsApp has accepted
-    /// it and its echo is queued.
-    async fn set_chat_label(
-        &self,
-        label_id: &str,
-        chat: &ChatJid,
-        labeled: bool,
-    ) -> Result<(), PhoneError>;
+    /// Writes these records as one patch. Accepted: WhatsApp has them; their echo
+    /// comes with the next [`Phone::sync`].
+    async fn write(&self, records: &[Record]) -> Result<Written, WriteError>;
+
+    /// Whether WhatsApp has moved this account's chats to hidden ids.
+    async fn is_lid_migrated(&self) -> bool;
 
     /// Asks for a pairing code for this number (digits).
     async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError>;

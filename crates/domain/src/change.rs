@@ -137,6 +137,19 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// What the change is about.
+    #[must_use]
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Self::Label { after, .. } => RecordKey::Label(after.id.clone()),
+            Self::Association { after: about, .. } | Self::Forgotten { before: about } => {
+                RecordKey::Association(about.label_id.clone(), about.chat_jid.clone())
+            }
+        }
+    }
+}
+
 /// The mirror of one instance, as far as a batch needs it.
 #[derive(Debug, Default, Clone)]
 pub struct Mirror {

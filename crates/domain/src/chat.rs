@@ -63,6 +63,21 @@ impl ChatJid {
         }
     }
 
+    /// The same for a chat that is to carry a label: broadcast lists and the status
+    /// can not, and no group or channel has so short an id.
+    ///
+    /// # Errors
+    /// [`InvalidChat`].
+    pub fn parse_labelled(text: &str) -> Result<Self, InvalidChat> {
+        let jid = Self::parse(text)?;
+        let digits = jid.0.bytes().filter(u8::is_ascii_digit).count();
+        let short = !jid.is_phone() && !jid.is_lid() && digits < 10;
+        if short || jid.0.ends_with("@broadcast") {
+            return Err(InvalidChat(text.chars().take(80).collect()));
+        }
+        Ok(jid)
+    }
+
     /// A key exactly as app state holds it. Nothing is refused: what the phone
     /// wrote must be kept, or the mirror would not equal WhatsApp.
     #[must_use]

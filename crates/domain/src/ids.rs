@@ -70,6 +70,12 @@ public_id!(
     "tok"
 );
 
+public_id!(
+    /// A command: one write asked for through the API.
+    CommandId,
+    "cmd"
+);
+
 impl InstanceId {
     /// The last 12 characters, lower-case letters and digits: 60 random bits, for
     /// callers whose ids are that long. It opens nothing by itself, and is looked

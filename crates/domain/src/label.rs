@@ -71,6 +71,19 @@ pub struct Label {
 }
 
 impl Label {
+    /// Whether it may be renamed, recoloured or deleted: custom and predefined
+    /// labels are, the lists a phone keeps by itself (unread, groups, …) are not.
+    #[must_use]
+    pub fn is_editable(&self) -> bool {
+        self.is_immutable != Some(true) && matches!(self.list_type, None | Some(0 | 4 | 5))
+    }
+
+    /// Whether it is a label of the account's own making, whatever may be changed of it.
+    #[must_use]
+    pub const fn is_custom_list(&self) -> bool {
+        matches!(self.list_type, None | Some(0 | 4 | 5))
+    }
+
     /// The type word of `ryzeapi.md` decision 13.
     #[must_use]
     pub fn type_name(&self) -> String {
@@ -87,6 +100,32 @@ impl Label {
                 .map_or_else(|| format!("TYPE_{}", kind.0), str::to_owned),
         }
     }
+}
+
+/// The palette index a caller means: `0` to `19`, or a palette colour as
+/// `#rrggbb` in either case, with or without the `#`.
+#[must_use]
+pub fn parse_color(text: &str) -> Option<i32> {
+    let text = text.trim();
+    let at = match text.parse::<usize>() {
+        // Six digits are a colour, not an index.
+        Ok(index) if text.len() <= 2 => Some(index).filter(|i| *i < PALETTE.len()),
+        _ => {
+            let hex = text.strip_prefix('#').unwrap_or(text);
+            PALETTE
+                .iter()
+                .position(|known| known[1..].eq_ignore_ascii_case(hex))
+        }
+    };
+    at.and_then(|at| i32::try_from(at).ok())
+}
+
+/// The palette colour of an index, or `None` where the palette has none.
+#[must_use]
+pub fn color_hex(color: i32) -> Option<&'static str> {
+    usize::try_from(color)
+        .ok()
+        .and_then(|at| PALETTE.get(at).copied())
 }
 
 /// A key that sorts label ids as numbers where they are, else as text after them.

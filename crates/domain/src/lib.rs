@@ -15,5 +15,6 @@ pub mod clock;
 pub mod collection;
 pub mod ids;
 pub mod instance;
+pub mod intent;
 pub mod label;
 pub mod token;

@@ -63,6 +63,7 @@ impl Gateway {
             connector: Arc::new(connector),
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
+            rules: labelwire_domain::intent::LabelRules::default(),
         })
         .await
         .context("what is stored cannot be loaded")?;

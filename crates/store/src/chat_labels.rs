@@ -1,5 +1,6 @@
 //! Which chat carries which label: one row a record of WhatsApp's.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use futures_util::TryStreamExt as _;
@@ -304,6 +305,64 @@ pub async fn keys_of_chat(
     let rows: Vec<AssociationRow> = on!(conn, c => sqlx::query_as(sql!("chat_labels/keys_of_chat"))
         .bind(instance.0).bind(chat).bind(label_id).fetch_all(c).await)?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+row! {
+    struct OfChatRow {
+        chat: String,
+        label_id: String,
+        chat_jid: String,
+        labeled: bool,
+        changed_at: i64,
+    }
+}
+
+/// Every record of these chats (shown names), by chat; chats without any are left out.
+///
+/// # Errors
+/// The engine's own.
+pub async fn of_chats(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    chats: &[&str],
+) -> Result<HashMap<String, Vec<Association>>, Error> {
+    let names =
+        serde_json::to_string(chats).map_err(|e| Error::Sql(sqlx::Error::Encode(e.into())))?;
+    let rows: Vec<OfChatRow> = on!(conn, c, text = "chat_labels/of_chats" => sqlx::query_as(text)
+        .bind(instance.0).bind(names).fetch_all(c).await)?;
+    let mut of: HashMap<String, Vec<Association>> = HashMap::new();
+    for row in rows {
+        of.entry(row.chat).or_default().push(Association {
+            label_id: row.label_id,
+            chat_jid: ChatJid::from_app_state(row.chat_jid),
+            labeled: row.labeled,
+            changed_at: Timestamp(row.changed_at),
+        });
+    }
+    Ok(of)
+}
+
+/// How many chats (shown names) carry each label id.
+///
+/// # Errors
+/// The engine's own.
+pub async fn counts(conn: Conn<'_>, instance: InstanceKey) -> Result<HashMap<String, u64>, Error> {
+    let rows: Vec<(String, i64)> = on!(conn, c => sqlx::query_as(sql!("chat_labels/counts"))
+        .bind(instance.0).fetch_all(c).await)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, count)| (id, u64::try_from(count).unwrap_or_default()))
+        .collect())
+}
+
+/// Every label id any record names, whether there is a label of that id or not.
+///
+/// # Errors
+/// The engine's own.
+pub async fn label_ids(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<String>, Error> {
+    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("chat_labels/label_ids"))
+        .bind(instance.0).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
 }
 
 /// Shown names of chats whose record says they carry this label, at most `limit`.

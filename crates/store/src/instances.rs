@@ -202,6 +202,26 @@ pub async fn set_profile(tx: &mut Tx, key: InstanceKey, profile: &Profile) -> Re
     Ok(())
 }
 
+/// The highest label id ever given out here.
+///
+/// # Errors
+/// The engine's own.
+pub async fn label_floor(conn: Conn<'_>, key: InstanceKey) -> Result<i64, Error> {
+    let row: Option<(i64,)> = on!(conn, c => sqlx::query_as(sql!("instances/label_floor"))
+        .bind(key.0).fetch_optional(c).await)?;
+    Ok(row.map_or(0, |r| r.0))
+}
+
+/// Notes that a label id is given out.
+///
+/// # Errors
+/// The engine's own.
+pub async fn raise_label_floor(tx: &mut Tx, key: InstanceKey, id: i64) -> Result<(), Error> {
+    on!(tx.conn(), c => sqlx::query(sql!("instances/raise_label_floor"))
+        .bind(key.0).bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// Forgets the protocol's state of a pairing that is void. The mirror stays
 /// readable until another account is paired.
 ///

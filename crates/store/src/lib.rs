@@ -10,6 +10,7 @@ mod macros;
 pub mod accounts;
 pub mod chat_labels;
 pub mod collections;
+pub mod commands;
 pub mod db;
 pub mod error;
 pub mod instances;

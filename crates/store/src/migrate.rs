@@ -30,6 +30,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
     ),
     both(8, "access", include_str!("../migrations/0008_access.sql")),
     both(
+        9,
+        "commands",
+        include_str!("../migrations/0009_commands.sql"),
+    ),
+    both(
         11,
         "stopped",
         include_str!("../migrations/0011_stopped.sql"),

@@ -126,13 +126,14 @@ impl Connector for WaConnector {
             overlay: Arc::clone(&overlay),
             events: events.clone(),
         };
-        let bot = self.bot(backend, forward).await?;
+        let bot = self.bot(Arc::clone(&backend), forward).await?;
         let client = bot.client();
         let (stop, stopped) = oneshot::channel();
         self.0.tasks.spawn(hold(bot.spawn(), stopped, events));
         Ok(Arc::new(WaPhone {
             client,
             overlay,
+            backend,
             stop: Mutex::new(Some(stop)),
         }))
     }

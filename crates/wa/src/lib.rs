@@ -14,6 +14,7 @@ mod connector;
 mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
+mod patch;
 mod phone;
 mod socket;
 mod translate;

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use labelwire_app::phone::{Phone, PhoneError};
-use labelwire_domain::chat::ChatJid;
+use labelwire_app::phone::{Phone, PhoneError, WriteError, Written};
+use labelwire_domain::change::Record;
 use tokio::sync::{Mutex, oneshot};
 use whatsapp_rust::Client;
-use whatsapp_rust::Jid;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::sync_task::MajorSyncTask;
 use whatsapp_rust::wacore::appstate::patch_decode::WAPatchName;
 
-use crate::backend::RegularOverlay;
+use crate::backend::{RegularOverlay, SqlBackend};
+use crate::patch;
 
 /// A client and the way to stop it.
 pub(crate) struct WaPhone {
     pub(crate) client: Arc<Client>,
     pub(crate) overlay: Arc<RegularOverlay>,
+    pub(crate) backend: Arc<SqlBackend>,
     /// Asks the task that holds the client to stop it; that task answers when it has.
     pub(crate) stop: Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>,
 }
@@ -50,35 +51,12 @@ impl Phone for WaPhone {
         Ok(())
     }
 
-    async fn set_chat_label(
-        &self,
-        label_id: &str,
-        chat: &ChatJid,
-        labeled: bool,
-    ) -> Result<(), PhoneError> {
-        if !self.client.is_connected() {
-            return Err(PhoneError::NotConnected);
-        }
-        let jid: Jid = chat
-            .as_str()
-            .parse()
-            .map_err(|_| PhoneError::Refused("the chat id is not one WhatsApp knows".into()))?;
-        let labels = self.client.labels();
-        let sent = if labeled {
-            labels.add_chat_label(label_id, &jid).await
-        } else {
-            labels.remove_chat_label(label_id, &jid).await
-        };
-        sent.map_err(|error| {
-            let text = format!("{error:#}");
-            if text.contains("no app state sync key") {
-                PhoneError::NotSynced
-            } else if self.client.is_connected() {
-                PhoneError::Refused(text)
-            } else {
-                PhoneError::NotConnected
-            }
-        })
+    async fn write(&self, records: &[Record]) -> Result<Written, WriteError> {
+        patch::write(&self.client, &self.backend, records).await
+    }
+
+    async fn is_lid_migrated(&self) -> bool {
+        self.client.is_lid_migrated().await
     }
 
     async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError> {

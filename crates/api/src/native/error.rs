@@ -105,10 +105,10 @@ impl From<labelwire_app::Error> for Error {
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
             Kind::Denied => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::Limit => StatusCode::CONFLICT,
             Kind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Phone => StatusCode::BAD_GATEWAY,
-            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Timeout | Kind::Pending => StatusCode::GATEWAY_TIMEOUT,
             Kind::Internal => {
                 return Self {
                     cause: Some(Arc::new(error)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use labelwire_app::{Error as AppError, Kind};
+use labelwire_domain::intent::Reject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -133,7 +134,15 @@ impl From<AppError> for Error {
             }
             AppError::PairingTimeout => "Timed out waiting for a QR code",
             AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
-            AppError::Phone(_) => "WhatsApp refused the request",
+            AppError::CommandNotFound(_) => "Command not found",
+            AppError::InvalidMessage => "Message id is invalid",
+            AppError::Rejected(Reject::NameTaken { .. }) => "Tag name already exists",
+            AppError::Rejected(Reject::LimitReached(_)) => "Tag limit reached",
+            AppError::Rejected(Reject::NameInvalid(_)) => "Tag name is invalid",
+            AppError::Rejected(Reject::ColorInvalid) => "Tag color is invalid",
+            AppError::Rejected(_) => "Tag cannot be changed",
+            AppError::Pending(_) => "WhatsApp has not confirmed the change yet",
+            AppError::Phone(_) | AppError::WriteFailed(_) => "WhatsApp refused the request",
             AppError::Store(_) => "Internal server error",
         };
         let status = match error.kind() {
@@ -141,9 +150,9 @@ impl From<AppError> for Error {
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
             Kind::Denied => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::Limit => StatusCode::CONFLICT,
             Kind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Timeout | Kind::Pending => StatusCode::GATEWAY_TIMEOUT,
             // The text does not say why, so the log must.
             Kind::Phone => return Self::ours(message, StatusCode::BAD_GATEWAY, error),
             Kind::Internal => {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use labelwire_app::phone::{Connector, EventSink, Phone, PhoneError, PhoneEvent};
+use labelwire_app::phone::{
+    Connector, EventSink, Phone, PhoneError, PhoneEvent, WriteError, Written,
+};
 use labelwire_domain::change::{Association, Record};
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::Timestamp;
@@ -161,28 +163,25 @@ impl Phone for FakePhone {
         Ok(())
     }
 
-    async fn set_chat_label(
-        &self,
-        label_id: &str,
-        chat: &ChatJid,
-        labeled: bool,
-    ) -> Result<(), PhoneError> {
+    async fn write(&self, records: &[Record]) -> Result<Written, WriteError> {
         if self.fake.refusing.load(Ordering::Relaxed) {
-            return Err(PhoneError::Refused("fatal error 400".into()));
+            return Err(WriteError::Refused("code 400".into()));
         }
-        let record = Record::Association(Association {
-            label_id: label_id.into(),
-            chat_jid: chat.clone(),
-            labeled,
-            changed_at: Timestamp(1),
-        });
-        self.fake.records.lock().expect("lock").push(record.clone());
+        self.fake
+            .records
+            .lock()
+            .expect("lock")
+            .extend_from_slice(records);
         let version = self.fake.version.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fake.steps(
-            self.instance,
-            vec![at(version), Step::Record(record), at(version)],
-        );
-        Ok(())
+        let mut steps = vec![at(version)];
+        steps.extend(records.iter().cloned().map(Step::Record));
+        steps.push(at(version));
+        self.fake.steps(self.instance, steps);
+        Ok(Written::Accepted)
+    }
+
+    async fn is_lid_migrated(&self) -> bool {
+        false
     }
 
     async fn request_pair_code(&self, _number: &str) -> Result<String, PhoneError> {

@@ -75,6 +75,7 @@ impl Stage {
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
             tasks: tasks.clone(),
             list_budget,
+            rules: labelwire_domain::intent::LabelRules::default(),
         })
         .await
         .expect("an app");

@@ -387,6 +387,7 @@ impl Actor {
                         .status
                         .send_if_modified(|s| !std::mem::replace(&mut s.synced, true));
                 }
+                self.handle.asked.committed(&applied.commands);
                 self.handle.journal.note(applied);
                 if let Some(line) = line {
                     line.phone.committed(through);

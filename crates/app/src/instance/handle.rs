@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use labelwire_domain::change::Association;
-use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::{Clock, Timestamp};
 use labelwire_domain::ids::{AccountId, InstanceId, InstanceKey};
 use labelwire_domain::instance::{Profile, State};
+use labelwire_domain::intent::LabelRules;
 use labelwire_store::Db;
 use labelwire_store::instances::Instance;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
+use super::asked::Asked;
 use super::journal::Journal;
+use super::writer::{Job, Writer};
 use crate::error::Error;
-use crate::ingest::Attribution;
 use crate::phone::{Connector, EventSink, Phone, PhoneError, PhoneEvent, Settled};
 use crate::tasks::Tasks;
 
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) tasks: Tasks,
+    pub(crate) rules: LabelRules,
 }
 
 /// What the actor is asked to do.
@@ -83,10 +85,13 @@ pub struct Handle {
     pub(super) status: watch::Sender<Status>,
     pub(super) line: Mutex<Option<Line>>,
     pub(super) asked: Asked,
+    /// Cancelled when the instance is gone.
+    pub(super) ended: CancellationToken,
     asks: mpsc::Sender<Ask>,
+    jobs: mpsc::Sender<Job>,
     clock: Arc<dyn Clock>,
     /// Held by writes and replays: no label is written while one is replayed.
-    writes: tokio::sync::Mutex<Option<Timestamp>>,
+    pub(super) writes: tokio::sync::Mutex<Option<Timestamp>>,
 }
 
 impl Handle {
@@ -98,6 +103,7 @@ impl Handle {
             _ => State::Disconnected,
         };
         let (asks, inbox) = mpsc::channel(64);
+        let (jobs, work) = mpsc::channel(256);
         let handle = Arc::new(Self {
             key: row.key(),
             id: InstanceId::from_stored(row.instance_id.clone()),
@@ -114,12 +120,16 @@ impl Handle {
             }),
             line: Mutex::new(None),
             asked: Asked::default(),
+            ended: CancellationToken::new(),
             asks,
+            jobs,
             clock: Arc::clone(&parts.clock),
             writes: tokio::sync::Mutex::new(None),
         });
         let actor = super::actor::Actor::new(Arc::clone(parts), Arc::clone(&handle), inbox);
         parts.tasks.spawn(actor.run());
+        let writer = Writer::new(Arc::clone(parts), Arc::clone(&handle), work);
+        parts.tasks.spawn(writer.run());
         Ok(handle)
     }
 
@@ -195,6 +205,7 @@ impl Handle {
         if self.ask(Ask::End(done)).await.is_ok() {
             let _ = wait.await;
         }
+        self.ended.cancel();
     }
 
     /// Asks WhatsApp for a pairing code for a number (digits).
@@ -211,31 +222,20 @@ impl Handle {
             .map_err(|e| self.phone_error(&e))
     }
 
-    /// Puts a label on a chat or takes it off, on WhatsApp. Returns when WhatsApp
-    /// has accepted it and the mirror holds it, durably.
+    /// Hands a write to the instance's writer.
     ///
     /// # Errors
-    /// [`Error::NotConnected`], [`Error::NeverSynced`], [`Error::Phone`].
-    pub async fn set_chat_label(
-        &self,
-        label_id: &str,
-        chat: &ChatJid,
-        labeled: bool,
-        actor: &str,
-    ) -> Result<(), Error> {
-        let guard = self.writes.lock().await;
-        let line = self.connected_line()?;
-        let claim = self.asked.expect(label_id, chat, labeled, actor);
-        let sent = line.phone.set_chat_label(label_id, chat, labeled).await;
-        if sent.is_err() {
-            // Steps of a conflict may wait for an end that will not come.
-            line.phone.sync().await;
+    /// [`Error::Stopping`].
+    pub(crate) async fn submit(&self, job: Job) -> Result<(), Error> {
+        self.jobs.send(job).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Whether WhatsApp has moved this account's chats to hidden ids.
+    pub(crate) async fn is_lid_migrated(&self) -> bool {
+        match self.line() {
+            Some(line) => line.phone.is_lid_migrated().await,
+            None => false,
         }
-        let settled = self.settle(&line).await;
-        self.asked.drop_claim(claim);
-        drop(guard);
-        sent.map_err(|e| self.phone_error(&e))?;
-        settled.map(drop)
     }
 
     /// Brings the mirror up to date with WhatsApp, removals included.
@@ -252,6 +252,11 @@ impl Handle {
     /// asks for it: then what is new suffices.
     pub(crate) async fn replay(&self) -> Result<(), Error> {
         let mut last = self.writes.lock().await;
+        self.replay_with(&mut last).await
+    }
+
+    /// The same for whoever holds the lock already.
+    pub(super) async fn replay_with(&self, last: &mut Option<Timestamp>) -> Result<(), Error> {
         let line = self.connected_line()?;
         line.phone.sync().await;
         let before = self.settle_quietly(&line).await?;
@@ -294,7 +299,7 @@ impl Handle {
     }
 
     /// Waits until everything queued so far is committed.
-    async fn settle(&self, line: &Line) -> Result<Settled, Error> {
+    pub(super) async fn settle(&self, line: &Line) -> Result<Settled, Error> {
         for _ in 0..3 {
             let settled = self.settle_quietly(line).await?;
             if !settled.pending {
@@ -305,7 +310,7 @@ impl Handle {
         self.settle_quietly(line).await
     }
 
-    async fn settle_quietly(&self, line: &Line) -> Result<Settled, Error> {
+    pub(super) async fn settle_quietly(&self, line: &Line) -> Result<Settled, Error> {
         let (done, wait) = oneshot::channel();
         line.events
             .send(PhoneEvent::Barrier(done))
@@ -321,7 +326,7 @@ impl Handle {
             .clone()
     }
 
-    fn connected_line(&self) -> Result<Line, Error> {
+    pub(super) fn connected_line(&self) -> Result<Line, Error> {
         match self.line() {
             Some(line) if self.status.borrow().state == State::Connected => Ok(line),
             _ => Err(Error::NotConnected(self.name.clone())),
@@ -346,52 +351,5 @@ impl Handle {
             PhoneError::NotSynced => Error::NeverSynced(self.name.clone()),
             PhoneError::Refused(why) => Error::Phone(why.clone()),
         }
-    }
-}
-
-/// Changes asked for here whose echo has not come yet: so that history can say
-/// who asked.
-#[derive(Debug, Default)]
-pub(super) struct Asked(Mutex<(u64, Vec<Expected>)>);
-
-#[derive(Debug)]
-struct Expected {
-    claim: u64,
-    label_id: String,
-    chat: ChatJid,
-    labeled: bool,
-    actor: String,
-}
-
-impl Asked {
-    fn expect(&self, label_id: &str, chat: &ChatJid, labeled: bool, actor: &str) -> u64 {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.0 += 1;
-        let claim = inner.0;
-        inner.1.push(Expected {
-            claim,
-            label_id: label_id.to_owned(),
-            chat: chat.clone(),
-            labeled,
-            actor: actor.to_owned(),
-        });
-        claim
-    }
-
-    fn drop_claim(&self, claim: u64) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.1.retain(|e| e.claim != claim);
-    }
-}
-
-impl Attribution for &Asked {
-    fn claim(&mut self, record: &Association) -> Option<String> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = inner.1.iter().position(|e| {
-            e.label_id == record.label_id
-                && e.chat == record.chat_jid
-                && e.labeled == record.labeled
-        })?;
-        Some(inner.1.swap_remove(at).actor)
     }
 }

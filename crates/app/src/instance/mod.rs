@@ -1,9 +1,12 @@
 //! One linked account: its actor, and the handle others hold.
 
 mod actor;
+mod asked;
 mod handle;
 mod journal;
+mod writer;
 
 pub(crate) use handle::Parts;
 pub use handle::{Handle, Status};
 pub use journal::{Journal, Seen};
+pub(crate) use writer::{Finished, Job};

@@ -104,6 +104,42 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 impl SqlBackend {
+    /// `regular` as a patch of our own may be built on it, with the value MACs of
+    /// these records and a stamp for [`SqlBackend::is_still`]. `None` while the
+    /// library is writing it: version and MACs would not belong together, and
+    /// WhatsApp, which cannot check that, would spread the error to all devices.
+    pub(crate) async fn regular_base(
+        &self,
+        index_macs: &[[u8; 32]],
+    ) -> Result<Option<(HashState, HashMap<[u8; 32], Vec<u8>>, u64)>> {
+        let Some(base) = self.regular.base(index_macs) else {
+            return Ok(None);
+        };
+        let state = match &base.version {
+            Some(state) => decode_state(state)?,
+            None => {
+                let mut reader = self.db.reader().await.map_err(failed)?;
+                let stored = collections::find(reader.conn(), self.instance, REGULAR)
+                    .await
+                    .map_err(failed)?;
+                stored.map_or_else(
+                    || Ok(HashState::default()),
+                    |stored| decode_state(&stored.state),
+                )?
+            }
+        };
+        let mut found = base.found;
+        for (index, value) in self.stored_macs(REGULAR, &base.unknown).await? {
+            found.insert(index, value.to_vec());
+        }
+        Ok(Some((state, found, base.stamp)))
+    }
+
+    /// Whether `regular` is as it was when this stamp was given.
+    pub(crate) fn is_still(&self, stamp: u64) -> bool {
+        self.regular.is_still(stamp)
+    }
+
     async fn stored_macs(&self, name: &str, index_macs: &[[u8; 32]]) -> Result<Vec<MacPair>> {
         if index_macs.is_empty() {
             return Ok(Vec::new());
@@ -182,10 +218,14 @@ impl AppSyncStore for SqlBackend {
         let stored = collections::find(reader.conn(), self.instance, name)
             .await
             .map_err(failed)?;
-        stored.map_or_else(
+        let state = stored.map_or_else(
             || Ok(HashState::default()),
             |stored| decode_state(&stored.state),
-        )
+        )?;
+        if name == REGULAR {
+            self.regular.stored_version(state.version);
+        }
+        Ok(state)
     }
 
     async fn set_version(&self, name: &str, state: HashState) -> Result<()> {

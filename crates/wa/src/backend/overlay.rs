@@ -39,6 +39,13 @@ pub struct RegularOverlay {
 struct Held {
     /// Number of the last step.
     last: u64,
+    /// How often anything was written.
+    writes: u64,
+    /// The version number last read or written.
+    number: Option<u64>,
+    /// A sync is between its first write and its last: version and MACs may belong
+    /// to different patches.
+    open: bool,
     version: Option<(u64, Arc<[u8]>)>,
     /// Everything before this step is gone, also what the database holds.
     cleared: Option<u64>,
@@ -50,6 +57,19 @@ struct Held {
 
 /// Value MACs by index MAC, as the library asks for them.
 pub(super) type Found = HashMap<[u8; 32], Vec<u8>>;
+
+/// The collection at one moment, as far as it is not in the database: what a
+/// patch is built on.
+pub(super) struct Base {
+    /// Tells this moment from later ones.
+    pub(super) stamp: u64,
+    /// The version; `None`: the database's.
+    pub(super) version: Option<Arc<[u8]>>,
+    /// Values known here.
+    pub(super) found: Found,
+    /// What the database must be asked for.
+    pub(super) unknown: Vec<[u8; 32]>,
+}
 
 /// What the overlay knows of a MAC.
 enum Known {
@@ -81,6 +101,21 @@ impl Held {
             (None, None) if self.cleared.is_some() => Known::Absent,
             (None, None) => Known::Nothing,
         }
+    }
+
+    fn lookup(&self, index_macs: &[[u8; 32]]) -> (Found, Vec<[u8; 32]>) {
+        let mut found = HashMap::with_capacity(index_macs.len());
+        let mut unknown = Vec::new();
+        for index in index_macs {
+            match self.find(index) {
+                Known::Value(value) => {
+                    found.insert(*index, value.to_vec());
+                }
+                Known::Absent => {}
+                Known::Nothing => unknown.push(*index),
+            }
+        }
+        (found, unknown)
     }
 
     fn forget(&mut self) {
@@ -130,6 +165,9 @@ impl RegularOverlay {
     pub fn stand_down(&self) {
         self.hand_on(Step::Reset, |held, seq| {
             held.forget();
+            held.writes += 1;
+            held.open = true;
+            held.number = Some(0);
             held.cleared = Some(seq);
             held.version = Some((seq, Arc::from([])));
         });
@@ -148,32 +186,52 @@ impl RegularOverlay {
     }
 
     pub(super) fn set_version(&self, version: Version) {
-        let state = version.state.clone();
+        let (state, number) = (version.state.clone(), version.number);
         self.hand_on(Step::Version(version), |held, seq| {
-            held.version = Some((seq, state))
+            held.version = Some((seq, state));
+            held.writes += 1;
+            // Said twice, a sync is at its end; all of it is written then.
+            held.open = held.number.replace(number) != Some(number);
         });
     }
 
     /// The values known here, and the index MACs the database must be asked for.
     pub(super) fn lookup(&self, index_macs: &[[u8; 32]]) -> (Found, Vec<[u8; 32]>) {
-        self.hand_on(Step::Lookup, |held, _| {
-            let mut found = HashMap::with_capacity(index_macs.len());
-            let mut unknown = Vec::new();
-            for index in index_macs {
-                match held.find(index) {
-                    Known::Value(value) => {
-                        found.insert(*index, value.to_vec());
-                    }
-                    Known::Absent => {}
-                    Known::Nothing => unknown.push(*index),
-                }
-            }
-            (found, unknown)
+        self.hand_on(Step::Lookup, |held, _| held.lookup(index_macs))
+    }
+
+    /// What a patch may be built on, without being a step of the library's; `None`
+    /// while a sync is writing.
+    pub(super) fn base(&self, index_macs: &[[u8; 32]]) -> Option<Base> {
+        let held = self.lock();
+        if held.open {
+            return None;
+        }
+        let (found, unknown) = held.lookup(index_macs);
+        Some(Base {
+            stamp: held.writes,
+            version: held.version.as_ref().map(|(_, state)| state.clone()),
+            found,
+            unknown,
         })
+    }
+
+    /// Whether nothing was written since that moment.
+    pub(super) fn is_still(&self, stamp: u64) -> bool {
+        let held = self.lock();
+        !held.open && held.writes == stamp
+    }
+
+    /// Notes which version the database holds.
+    pub(super) fn stored_version(&self, number: u64) {
+        self.lock().number.get_or_insert(number);
     }
 
     pub(super) fn clear(&self) {
         self.hand_on(Step::Clear, |held, seq| {
+            held.writes += 1;
+            held.open = true;
+            held.number = None;
             held.layers = Vec::new();
             held.recent = HashMap::new();
             held.cleared = Some(seq);
@@ -183,6 +241,7 @@ impl RegularOverlay {
     pub(super) fn put(&self, pairs: Arc<[MacPair]>) {
         let pairs = sorted(pairs);
         self.hand_on(Step::Macs(MacOp::Put(pairs.clone())), |held, seq| {
+            held.writes += 1;
             if pairs.len() >= LAYER_PAIRS {
                 held.layers.push((seq, pairs));
             } else {
@@ -199,6 +258,7 @@ impl RegularOverlay {
         self.hand_on(
             Step::Macs(MacOp::Delete(index_macs.clone())),
             |held, seq| {
+                held.writes += 1;
                 held.recent
                     .extend(index_macs.iter().map(|index| (*index, (seq, None))));
             },

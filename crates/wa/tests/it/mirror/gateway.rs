@@ -97,6 +97,7 @@ impl Town {
             connector: Arc::new(connector),
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
+            rules: labelwire_domain::intent::LabelRules::default(),
         })
         .await
         .unwrap();

@@ -90,12 +90,13 @@ both!(
         town.world()
             .with_account(PHONE, |a| {
                 a.faults
-                    .add(Fault::new(FaultKind::Status).code(400).times(1))
+                    .add(Fault::new(FaultKind::Status).code(400).times(2))
             })
             .unwrap();
+        // Once more on a collection read anew, then it is said.
         assert!(matches!(
             put(&gateway, "1", true).await,
-            Err(Error::Phone(_))
+            Err(Error::WriteFailed(_))
         ));
         assert!(!on_phone(&town));
         assert!(matches!(

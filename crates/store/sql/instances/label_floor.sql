@@ -1,0 +1,1 @@
+SELECT label_id_floor FROM instances WHERE instance = $1

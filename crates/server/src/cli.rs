@@ -73,6 +73,10 @@ pub(crate) struct Http {
         hide_env_values = true
     )]
     pub(crate) base_url: Option<String>,
+    /// How the Wawp dialect writes lists: `array` or `keyed_object` (`{"0":{…}}`)
+    #[arg(long, value_name = "SHAPE", default_value = "array")]
+    #[arg(env = "LABELWIRE_WAWP_LIST_SHAPE", hide_env_values = true)]
+    pub(crate) wawp_list_shape: labelwire_api::ListShape,
 }
 
 #[derive(Debug, Args)]

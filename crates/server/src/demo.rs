@@ -130,6 +130,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
     let gateway = Gateway::start(Parts {
         listener,
         base_url: None,
+        wawp_list_shape: labelwire_api::ListShape::default(),
         database_url: format!("sqlite://{}", home.database().display()),
         endpoint: Endpoint::Simulator {
             ws_url: server.ws_url(),

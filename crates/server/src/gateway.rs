@@ -23,6 +23,7 @@ const LAST_TASKS: Duration = Duration::from_secs(20);
 pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) base_url: Option<String>,
+    pub(crate) wawp_list_shape: labelwire_api::ListShape,
     pub(crate) database_url: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) pre_keys: Option<usize>,
@@ -74,6 +75,7 @@ impl Gateway {
             .context("the listener has no address")?;
         let config = labelwire_api::Config {
             base_url: parts.base_url,
+            wawp_list_shape: parts.wawp_list_shape,
             entropy,
         };
         let router = labelwire_api::router(app.clone(), config);

@@ -29,6 +29,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let gateway = Gateway::start(Parts {
         listener,
         base_url: args.http.base_url,
+        wawp_list_shape: args.http.wawp_list_shape,
         database_url: args.storage.database_url(),
         endpoint: labelwire_wa::Endpoint::WhatsApp,
         pre_keys: None,

@@ -62,6 +62,9 @@ const WRITE_REFUSALS: &[(&str, &str)] = &[
 /// Calls that ask WhatsApp or the database for a change though they are a `GET`.
 const CHANGING: &[&str] = &["/v2/auth/", "/v2/send/", "/v2/session/"];
 
+/// Calls that change nothing though they stand among those, or may be a `POST`.
+const READING: &[&str] = &["/v2/session/info", "/v2/session/me"];
+
 const DESCRIPTION: &str = "For clients of Wawp. `instance_id` is the session's 12-character id or \
     its name; it may stand in the query, in the body, or in header `X-Instance-ID`. \
     `access_token` may stand in the query, in the body, or in header `access-token` or \
@@ -91,6 +94,7 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>, shape: ListShape
         "header": {"type": "apiKey", "in": "header", "name": "access-token"},
         "bearer": {"type": "http", "scheme": "bearer"},
     });
+    document["components"]["responses"] = refusals();
     schemas(&mut document["components"]["schemas"]);
     let schemas = document["components"]["schemas"].clone();
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -170,14 +174,32 @@ fn finish_operation(
     if shape == ListShape::KeyedObject {
         key(&mut operation["responses"]["200"]["content"]["application/json"]["schema"]);
     }
-    let writes = method != "get" || CHANGING.iter().any(|place| path.starts_with(place));
-    let also = if writes { WRITE_REFUSALS } else { &[] };
-    for (status, description) in REFUSALS.iter().chain(also) {
-        operation["responses"][*status] = json!({
+    let reads = method == "get" && !CHANGING.iter().any(|place| path.starts_with(place))
+        || READING.contains(&path);
+    let also = if reads { &[] } else { WRITE_REFUSALS };
+    if let Some(responses) = operation["responses"].as_object_mut() {
+        for (status, response) in responses.iter_mut() {
+            let word = if status == "201" { "Made" } else { "Done" };
+            response["description"] = word.into();
+        }
+        for (status, _) in REFUSALS.iter().chain(also) {
+            let reference = format!("#/components/responses/{status}");
+            responses.insert((*status).to_owned(), json!({"$ref": reference}));
+        }
+    }
+}
+
+/// All refusals, for calls to refer to.
+fn refusals() -> Value {
+    let all = REFUSALS.iter().chain(WRITE_REFUSALS);
+    all.map(|(status, description)| {
+        let response = json!({
             "description": description,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         });
-    }
+        ((*status).to_owned(), response)
+    })
+    .collect()
 }
 
 /// A list's schema, where its items are keyed by their place.
@@ -206,7 +228,7 @@ fn query_of(body: &Value, schemas: &Value) -> Vec<Value> {
                 // There is no null in a query.
                 field["type"] = "string".into();
             }
-            if let Some(values) = field["enum"].as_array_mut() {
+            if let Some(Value::Array(values)) = field.get_mut("enum") {
                 values.retain(|value| !value.is_null());
             }
             json!({

@@ -161,14 +161,16 @@ impl From<AppError> for Error {
         };
         match kind {
             // These texts do not say why, so the log must.
-            Kind::Phone => Self {
-                cause: Some(Arc::new(error)),
-                ..Self::new(
-                    status,
-                    UPSTREAM,
-                    "WhatsApp did not take it; nothing was changed",
-                )
-            },
+            Kind::Phone => {
+                let message = match error {
+                    AppError::WriteFailed(_) => "WhatsApp did not take it; nothing was changed",
+                    _ => "WhatsApp refused, or could not be reached",
+                };
+                Self {
+                    cause: Some(Arc::new(error)),
+                    ..Self::new(status, UPSTREAM, message)
+                }
+            }
             Kind::Internal => Self {
                 cause: Some(Arc::new(error)),
                 ..Self::new(status, code, "something went wrong on our side")

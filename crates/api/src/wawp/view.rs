@@ -266,7 +266,7 @@ pub(super) struct ContactView {
     /// Digits of the phone number, where it is known.
     #[schema(required, example = "123456789")]
     number: Option<String>,
-    /// As the address book names it.
+    /// As the address book names it, or a group's subject.
     #[schema(required, example = "John Doe")]
     name: Option<String>,
     /// As it calls itself.
@@ -309,7 +309,7 @@ impl ContactView {
                 _serialized: id.clone(),
             },
             number: contact.phone,
-            name: contact.name.or(contact.business_name).or(contact.subject),
+            name: contact.name.or(contact.subject),
             pushname: contact.push_name,
             short_name: contact.first_name,
         }

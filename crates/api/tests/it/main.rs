@@ -7,3 +7,4 @@ mod logs;
 mod native;
 mod socket;
 mod stage;
+mod wawp;

@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
-use labelwire_api::Config;
+use labelwire_api::{Config, ListShape};
+use labelwire_app::instance::Status;
 use labelwire_app::instances::Standing;
 use labelwire_app::phone::PhoneEvent;
 use labelwire_app::tasks::Tasks;
@@ -53,7 +54,7 @@ pub(crate) struct Stage {
     pub(crate) tasks: Tasks,
     /// The application's database.
     pub(crate) db: Db,
-    _test_db: TestDb,
+    test_db: TestDb,
 }
 
 impl Stage {
@@ -64,9 +65,37 @@ impl Stage {
 
     /// The same that keeps no more rendered answers than this many bytes.
     pub(crate) async fn with_list_budget(list_budget: usize) -> Self {
+        Self::new(list_budget, ListShape::default()).await
+    }
+
+    /// The same that writes the Wawp dialect's lists in this shape.
+    pub(crate) async fn with_list_shape(shape: ListShape) -> Self {
+        Self::new(labelwire_app::app::LIST_BUDGET, shape).await
+    }
+
+    async fn new(list_budget: usize, shape: ListShape) -> Self {
         let db = TestDb::sqlite().expect("a folder");
-        let opened = db.open().await.expect("a database");
         let fake = Arc::new(Fake::default());
+        let mut stage = Self::open(db, fake, list_budget, shape).await;
+        let (_, account) = stage.app.create_account("main").await.expect("an account");
+        stage.account = account;
+        stage
+    }
+
+    /// The same database and WhatsApp under another start of the program.
+    pub(crate) async fn reopened(self) -> Self {
+        self.tasks.stop().await;
+        self.db.close().await;
+        let budget = labelwire_app::app::LIST_BUDGET;
+        let shape = ListShape::default();
+        let mut stage = Self::open(self.test_db, self.fake, budget, shape).await;
+        stage.account = self.account;
+        stage.app.resume_all().await.expect("resumed");
+        stage
+    }
+
+    async fn open(db: TestDb, fake: Arc<Fake>, list_budget: usize, shape: ListShape) -> Self {
+        let opened = db.open().await.expect("a database");
         let tasks = Tasks::new();
         let app = App::new(Outside {
             db: opened.clone(),
@@ -82,17 +111,17 @@ impl Stage {
         let config = Config {
             base_url: None,
             entropy: Arc::new(Counted::default()),
+            wawp_list_shape: shape,
         };
         let router = labelwire_api::router(app.clone(), config);
-        let (_, account) = app.create_account("main").await.expect("an account");
         Self {
             app,
             router,
             fake,
-            account,
+            account: String::new(),
             tasks,
             db: opened,
-            _test_db: db,
+            test_db: db,
         }
     }
 
@@ -163,6 +192,11 @@ impl Stage {
         );
         self.reaches(name, |s| s.status.state == State::Connecting)
             .await;
+    }
+
+    /// Waits until an instance stands so.
+    pub(crate) async fn stands(&self, name: &str, is: impl Fn(&Status) -> bool) {
+        self.reaches(name, |standing| is(&standing.status)).await;
     }
 
     async fn reaches(&self, name: &str, is: impl Fn(&Standing) -> bool) {

@@ -117,6 +117,14 @@ pub enum Error {
         "timed out bringing the labels up to date; the account's state may be large or WhatsApp slow: try again"
     )]
     RefreshTimeout,
+    /// A text that cannot be sent.
+    #[error("a text must have 1 to 65,536 characters, not all of them blanks")]
+    TextInvalid,
+    /// WhatsApp did not say in time whether it accepted a message.
+    #[error(
+        "WhatsApp did not confirm the message in time; it may or may not have been sent: look before sending it again"
+    )]
+    SendTimeout,
     /// The number given for pairing is none.
     #[error("`{0}` is not a phone number; write it with country code, digits only")]
     InvalidNumber(String),
@@ -185,12 +193,13 @@ impl Error {
             | Self::ExpiryPast
             | Self::InvalidChat(_)
             | Self::InvalidMessage
+            | Self::TextInvalid
             | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
             | Self::ConnectingEnded(_)
             | Self::Stopping => Kind::NotConnected,
-            Self::PairingTimeout | Self::RefreshTimeout => Kind::Timeout,
+            Self::PairingTimeout | Self::RefreshTimeout | Self::SendTimeout => Kind::Timeout,
             Self::Phone(_) | Self::WriteFailed(_) => Kind::Phone,
             Self::Store(_) => Kind::Internal,
         }
@@ -236,6 +245,8 @@ impl Error {
             Self::CommandNotFound(_) => "command_not_found",
             Self::WriteFailed(_) => "write_failed",
             Self::Pending(_) => "write_pending",
+            Self::TextInvalid => "invalid_text",
+            Self::SendTimeout => "send_timeout",
             Self::Phone(_) => "whatsapp_refused",
             Self::Store(_) => "internal",
             Self::Stopping => "stopping",

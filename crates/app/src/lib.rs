@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod app;
+pub mod contacts;
 pub mod error;
 pub mod identity;
 pub mod ingest;
@@ -17,7 +18,9 @@ pub mod instance;
 pub mod instances;
 pub mod labels;
 pub mod lists;
+pub mod messages_out;
 pub mod phone;
+pub mod profile;
 pub mod running;
 pub mod tasks;
 pub mod tokens;

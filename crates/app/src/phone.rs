@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use labelwire_domain::change::Record;
+use labelwire_domain::chat::ChatJid;
 use labelwire_domain::collection::Step;
+use labelwire_domain::contact::ContactNews;
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::instance::Profile;
 use tokio::sync::mpsc::UnboundedSender;
@@ -28,6 +30,8 @@ pub enum PhoneEvent {
     },
     /// LID and phone number (digits) turned out to be one person; already stored.
     LidsLearned(Vec<(String, String)>),
+    /// Names that were learned; nothing waits for them.
+    Contacts(Vec<ContactNews>),
     /// A QR code to scan; the one before is void.
     Qr(String),
     /// No QR code is left; the client has stopped.
@@ -115,6 +119,28 @@ pub enum WriteError {
     Unknown(String),
 }
 
+/// A message WhatsApp has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMessage {
+    /// Its id.
+    pub id: String,
+    /// Unix seconds, when WhatsApp accepted it.
+    pub timestamp_s: i64,
+}
+
+/// What WhatsApp tells of a person; what it does not tell is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublicProfile {
+    /// The text below the name.
+    pub status: Option<String>,
+    /// Where the picture is served.
+    pub picture_url: Option<String>,
+    /// Whether it is a business.
+    pub is_business: bool,
+    /// Its verified name.
+    pub verified_name: Option<String>,
+}
+
 /// Where a client puts what it has to tell.
 pub type EventSink = UnboundedSender<PhoneEvent>;
 
@@ -133,6 +159,18 @@ pub trait Phone: Send + Sync {
 
     /// Whether WhatsApp has moved this account's chats to hidden ids.
     async fn is_lid_migrated(&self) -> bool;
+
+    /// Sends a text, as an answer to a message where one is named (its id, or
+    /// `<true|false>_<chat>_<id>`). On success WhatsApp has accepted it.
+    async fn send_text(
+        &self,
+        chat: &ChatJid,
+        text: &str,
+        reply_to: Option<&str>,
+    ) -> Result<SentMessage, PhoneError>;
+
+    /// What WhatsApp tells of a person.
+    async fn public_profile(&self, jid: &ChatJid) -> Result<PublicProfile, PhoneError>;
 
     /// Asks for a pairing code for this number (digits).
     async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError>;

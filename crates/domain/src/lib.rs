@@ -13,6 +13,7 @@ pub mod change;
 pub mod chat;
 pub mod clock;
 pub mod collection;
+pub mod contact;
 pub mod ids;
 pub mod instance;
 pub mod intent;

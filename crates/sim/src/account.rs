@@ -361,8 +361,14 @@ impl Account {
         Ok(contact)
     }
 
-    /// Adds a chat.
+    /// Adds a chat, or changes the one with this JID.
     pub fn add_contact(&mut self, contact: Contact) {
+        if let Some(known) = self.by_jid.get(&contact.jid)
+            && let Some(known) = self.contacts.get_mut(*known)
+        {
+            *known = contact;
+            return;
+        }
         let at = self.contacts.len();
         self.by_jid.insert(contact.jid.clone(), at);
         if let Some(lid) = &contact.lid {

@@ -11,6 +11,7 @@
 //! believes no MAC, hash or signature that it has not computed itself.
 
 pub mod account;
+pub mod address_book;
 pub mod collection;
 mod connection;
 pub mod control;

@@ -230,6 +230,12 @@ impl Folder {
                 }
                 None => Ok(()),
             },
+            Saved::Named(jid) => match account.contact(jid) {
+                Some(contact) => {
+                    self.append(account, &frame(Part::Contacts, &to_json(&[contact])?))
+                }
+                None => Ok(()),
+            },
         }
     }
 
@@ -424,9 +430,18 @@ mod tests {
                 name: "New".into(),
             });
             folder.save(&made, Saved::Contact).unwrap();
+            made.add_contact(Contact {
+                jid: "2@s.whatsapp.net".into(),
+                lid: None,
+                name: "Renamed".into(),
+            });
+            folder
+                .save(&made, Saved::Named("2@s.whatsapp.net"))
+                .unwrap();
         }
         let mut back = restored(dir.path());
         assert_eq!(back.truth(), made.truth());
+        assert_eq!(back.contacts.last().unwrap().name, "Renamed");
         assert_eq!(back.regular().hash(), made.regular().hash());
         assert_eq!(back.secret, made.secret);
         // And goes on.

@@ -57,6 +57,8 @@ pub(crate) enum Saved<'a> {
     Unlinked(u16),
     /// Somebody new became a contact: the last one.
     Contact,
+    /// This contact is called otherwise.
+    Named(&'a str),
 }
 
 impl World {

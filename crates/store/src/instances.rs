@@ -242,6 +242,7 @@ pub async fn forget_mirror(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("chat_labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("lid_map/delete_all")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("contacts/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("instances/clear_profile")).bind(key.0).execute(c).await.map(drop))?;
     Ok(())
 }

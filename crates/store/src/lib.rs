@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod chat_labels;
 pub mod collections;
 pub mod commands;
+pub mod contacts;
 pub mod db;
 pub mod error;
 pub mod instances;

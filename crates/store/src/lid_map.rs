@@ -63,6 +63,38 @@ pub async fn find_by_phone(
         .bind(instance.0).bind(phone).fetch_optional(c).await)?)
 }
 
+/// What is known of these LIDs, the mapping learned last first.
+///
+/// # Errors
+/// The engine's own.
+pub async fn find_by_lids(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    lids: &[&str],
+) -> Result<Vec<Mapping>, Error> {
+    let json = texts_json(lids)?;
+    Ok(
+        on!(conn, c, text = "lid_map/find_by_lids" => sqlx::query_as(text)
+        .bind(instance.0).bind(json).fetch_all(c).await)?,
+    )
+}
+
+/// Every LID learned for these phone numbers, the one learned last first.
+///
+/// # Errors
+/// The engine's own.
+pub async fn find_by_phones(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    phones: &[&str],
+) -> Result<Vec<Mapping>, Error> {
+    let json = texts_json(phones)?;
+    Ok(
+        on!(conn, c, text = "lid_map/find_by_phones" => sqlx::query_as(text)
+        .bind(instance.0).bind(json).fetch_all(c).await)?,
+    )
+}
+
 /// Every mapping, by LID.
 ///
 /// # Errors
@@ -147,6 +179,11 @@ fn to_flat_json(mappings: &[&Mapping]) -> Option<String> {
     }
     json.push(']');
     Some(json)
+}
+
+/// `["text", …]`.
+pub(crate) fn texts_json(texts: &[&str]) -> Result<String, Error> {
+    serde_json::to_string(texts).map_err(|e| Error::Sql(sqlx::Error::Encode(e.into())))
 }
 
 /// `[[lid, phone, created_at, updated_at, learning_source], …]`.

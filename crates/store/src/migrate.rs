@@ -28,6 +28,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "protocol",
         include_str!("../migrations/0005_protocol.sql"),
     ),
+    both(
+        7,
+        "contacts",
+        include_str!("../migrations/0007_contacts.sql"),
+    ),
     both(8, "access", include_str!("../migrations/0008_access.sql")),
     both(
         9,

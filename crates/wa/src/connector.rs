@@ -15,8 +15,10 @@ use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::wacore::store::traits::DeviceStore as _;
 
 use crate::backend::{RegularOverlay, SqlBackend};
+use crate::contacts::Ears;
 use crate::events::{Forward, Queue};
 use crate::phone::WaPhone;
+use crate::send::Acks;
 
 /// Which WhatsApp is spoken to.
 #[derive(Debug, Clone)]
@@ -122,9 +124,12 @@ impl Connector for WaConnector {
         events: EventSink,
     ) -> Result<Arc<dyn Phone>, PhoneError> {
         let (overlay, backend) = self.backend(instance, events.clone());
+        let (names, acks) = (Ears::open(events.clone(), &self.0.tasks), Acks::default());
         let forward = Forward {
             overlay: Arc::clone(&overlay),
             events: events.clone(),
+            names: names.clone(),
+            acks: acks.clone(),
         };
         let bot = self.bot(Arc::clone(&backend), forward).await?;
         let client = bot.client();
@@ -134,6 +139,8 @@ impl Connector for WaConnector {
             client,
             overlay,
             backend,
+            names,
+            acks,
             stop: Mutex::new(Some(stop)),
         }))
     }

@@ -12,6 +12,8 @@ use labelwire_domain::instance::Profile;
 use whatsapp_rust::types::events::{Event, EventHandler};
 
 use crate::backend::{REGULAR, RegularOverlay, StepSink};
+use crate::contacts::Ears;
+use crate::send::Acks;
 use crate::translate;
 
 /// Puts steps into the queue of events, so that both keep one order.
@@ -32,6 +34,8 @@ impl StepSink for Queue {
 pub(crate) struct Forward {
     pub(crate) overlay: Arc<RegularOverlay>,
     pub(crate) events: EventSink,
+    pub(crate) names: Ears,
+    pub(crate) acks: Acks,
 }
 
 impl EventHandler for Forward {
@@ -41,7 +45,9 @@ impl EventHandler for Forward {
             Event::LabelAssociationUpdate(update) => {
                 self.overlay.record(translate::association(update));
             }
+            Event::ServerAck(ack) => self.acks.came(ack),
             other => {
+                self.names.hear(&event);
                 if let Some(event) = standing(other) {
                     let _ = self.events.send(event);
                 }

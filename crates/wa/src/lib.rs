@@ -11,11 +11,13 @@
 
 pub mod backend;
 mod connector;
+mod contacts;
 mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
 mod patch;
 mod phone;
+mod send;
 mod socket;
 mod translate;
 #[cfg(not(feature = "simulator"))]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use labelwire_app::phone::{Phone, PhoneError, WriteError, Written};
+use labelwire_app::phone::{Phone, PhoneError, PublicProfile, SentMessage, WriteError, Written};
 use labelwire_domain::change::Record;
+use labelwire_domain::chat::ChatJid;
 use tokio::sync::{Mutex, oneshot};
 use whatsapp_rust::Client;
 use whatsapp_rust::pair_code::PairCodeOptions;
@@ -12,13 +13,17 @@ use whatsapp_rust::sync_task::MajorSyncTask;
 use whatsapp_rust::wacore::appstate::patch_decode::WAPatchName;
 
 use crate::backend::{RegularOverlay, SqlBackend};
+use crate::contacts::Ears;
 use crate::patch;
+use crate::send::{self, Acks};
 
 /// A client and the way to stop it.
 pub(crate) struct WaPhone {
     pub(crate) client: Arc<Client>,
     pub(crate) overlay: Arc<RegularOverlay>,
     pub(crate) backend: Arc<SqlBackend>,
+    pub(crate) names: Ears,
+    pub(crate) acks: Acks,
     /// Asks the task that holds the client to stop it; that task answers when it has.
     pub(crate) stop: Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>,
 }
@@ -38,6 +43,7 @@ impl WaPhone {
 impl Phone for WaPhone {
     async fn sync(&self) {
         self.sync_regular(false).await;
+        self.names.labels_are_in();
     }
 
     async fn replay(&self) -> Result<(), PhoneError> {
@@ -57,6 +63,19 @@ impl Phone for WaPhone {
 
     async fn is_lid_migrated(&self) -> bool {
         self.client.is_lid_migrated().await
+    }
+
+    async fn send_text(
+        &self,
+        chat: &ChatJid,
+        text: &str,
+        reply_to: Option<&str>,
+    ) -> Result<SentMessage, PhoneError> {
+        send::text(&self.client, &self.acks, chat, text, reply_to).await
+    }
+
+    async fn public_profile(&self, jid: &ChatJid) -> Result<PublicProfile, PhoneError> {
+        send::profile(&self.client, jid).await
     }
 
     async fn request_pair_code(&self, number: &str) -> Result<String, PhoneError> {
@@ -89,6 +108,7 @@ impl Phone for WaPhone {
 
     fn committed(&self, through: u64) {
         self.overlay.committed(through);
+        self.names.labels_are_in();
     }
 }
 

@@ -125,6 +125,8 @@ impl From<AppError> for Error {
             AppError::TokenTaken => "Instance token already exists",
             AppError::TokenInvalid => "Instance token is invalid",
             AppError::InvalidChat(_) | AppError::InvalidNumber(_) => "Number is invalid",
+            AppError::TextInvalid => "Message is invalid",
+            AppError::SendTimeout => "Timed out sending the message",
             AppError::LabelNotFound(_) => "Tag not found",
             AppError::NotConnected(_)
             | AppError::NeverSynced(_)

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use labelwire_app::phone::{
-    Connector, EventSink, Phone, PhoneError, PhoneEvent, WriteError, Written,
+    Connector, EventSink, Phone, PhoneError, PhoneEvent, PublicProfile, SentMessage, WriteError,
+    Written,
 };
 use labelwire_domain::change::{Association, Record};
 use labelwire_domain::chat::ChatJid;
@@ -30,6 +31,8 @@ pub(crate) struct Fake {
     seq: AtomicU64,
     /// The client cannot be started.
     pub(crate) unreachable: AtomicBool,
+    /// Texts that were sent: chat, text, message answered.
+    pub(crate) texts: Mutex<Vec<(String, String, Option<String>)>>,
     /// Writes are refused.
     pub(crate) refusing: AtomicBool,
 }
@@ -185,6 +188,36 @@ impl Phone for FakePhone {
 
     async fn is_lid_migrated(&self) -> bool {
         false
+    }
+
+    async fn send_text(
+        &self,
+        chat: &ChatJid,
+        text: &str,
+        reply_to: Option<&str>,
+    ) -> Result<SentMessage, PhoneError> {
+        if self.fake.refusing.load(Ordering::Relaxed) {
+            return Err(PhoneError::Refused("code 479".into()));
+        }
+        let mut texts = self.fake.texts.lock().expect("lock");
+        texts.push((
+            chat.as_str().into(),
+            text.into(),
+            reply_to.map(str::to_owned),
+        ));
+        Ok(SentMessage {
+            id: format!("3EB0FA4E{:04}", texts.len()),
+            timestamp_s: 1_700_000_000,
+        })
+    }
+
+    async fn public_profile(&self, _jid: &ChatJid) -> Result<PublicProfile, PhoneError> {
+        Ok(PublicProfile {
+            status: Some("Open till six".into()),
+            picture_url: Some("https://pps.example/picture.jpg".into()),
+            is_business: true,
+            verified_name: None,
+        })
     }
 
     async fn request_pair_code(&self, _number: &str) -> Result<String, PhoneError> {

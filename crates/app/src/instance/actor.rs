@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::handle::{Ask, Handle, Line, Parts, Status};
+use super::names;
 use crate::error::Error;
 use crate::ingest::{self, Applied, REGULAR};
 use crate::phone::{PhoneError, PhoneEvent, Settled};
@@ -272,6 +273,10 @@ impl Actor {
         match event {
             PhoneEvent::Step { .. } => {}
             PhoneEvent::LidsLearned(pairs) => self.merge(&pairs).await,
+            PhoneEvent::Contacts(news) => {
+                let now = self.parts.clock.now();
+                names::learn(&self.parts.db, &self.handle, now, news).await;
+            }
             PhoneEvent::Qr(code) => {
                 self.handle.status.send_modify(|s| s.qr = Some(code));
             }

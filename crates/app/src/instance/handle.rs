@@ -345,7 +345,7 @@ impl Handle {
         self.asks.send(ask).await.map_err(|_| Error::Stopping)
     }
 
-    fn phone_error(&self, error: &PhoneError) -> Error {
+    pub(super) fn phone_error(&self, error: &PhoneError) -> Error {
         match error {
             PhoneError::NotConnected => Error::NotConnected(self.name.clone()),
             PhoneError::NotSynced => Error::NeverSynced(self.name.clone()),

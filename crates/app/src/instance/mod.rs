@@ -4,6 +4,7 @@ mod actor;
 mod asked;
 mod handle;
 mod journal;
+mod names;
 mod writer;
 
 pub(crate) use handle::Parts;

@@ -1,6 +1,7 @@
 //! The road from WhatsApp's app state to the mirror: the real library against
 //! the simulated WhatsApp, on both engines.
 
+mod contacts;
 mod gateway;
 mod identity;
 mod recovery;

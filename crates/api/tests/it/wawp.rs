@@ -3,6 +3,7 @@
 mod credentials;
 mod document;
 mod labels;
+mod messages;
 mod sessions;
 
 use std::fmt::Write as _;

@@ -2,9 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
+use http_body::{Frame, SizeHint};
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use tokio::time::Sleep;
 
 use crate::refusal::Refusal;
 
@@ -22,20 +27,78 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
 /// Reads a body whole.
 ///
 /// # Errors
-/// [`Refusal::Body`], [`Refusal::BodyTooLarge`].
+/// [`Refusal::BodyTooLarge`], [`Refusal::BodyTimeout`]; [`Refusal::Body`] where it
+/// ends early.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Refusal> {
     if http_body::Body::size_hint(&body).lower() > LIMIT as u64 {
         return Err(Refusal::BodyTooLarge);
     }
     to_bytes(body, LIMIT).await.map_err(|error| {
-        // axum hides which of the two it was behind one type.
-        match std::error::Error::source(&error) {
-            Some(cause) if cause.to_string().contains("length limit exceeded") => {
-                Refusal::BodyTooLarge
+        // axum hides which of them it was behind one type.
+        let mut cause = std::error::Error::source(&error);
+        while let Some(why) = cause {
+            if why.is::<Stalled>() {
+                return Refusal::BodyTimeout;
             }
-            _ => Refusal::Body("it ended early".to_owned()),
+            if why.to_string() == "length limit exceeded" {
+                return Refusal::BodyTooLarge;
+            }
+            cause = why.source();
         }
+        Refusal::Body("it ended early".to_owned())
     })
+}
+
+/// A request's body stopped coming.
+#[derive(Debug, thiserror::Error)]
+#[error("the body stopped coming")]
+struct Stalled;
+
+/// A body that gives up where nothing comes for a while.
+pub(crate) struct Patient {
+    body: Body,
+    patience: Duration,
+    until: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    /// Waits so long for each piece.
+    pub(crate) fn new(body: Body, patience: Duration) -> Self {
+        Self {
+            body,
+            patience,
+            until: None,
+        }
+    }
+}
+
+impl http_body::Body for Patient {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.until = None;
+            return Poll::Ready(frame.map(|piece| piece.map_err(Into::into)));
+        }
+        let patience = this.patience;
+        let until = this
+            .until
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        until.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Reads a JSON object that is whole in memory.

@@ -1,10 +1,16 @@
 //! What every call starts with: its caller, its path and its query.
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
+use axum::http::Method;
 use axum::http::request::Parts;
-use labelwire_app::{App, Caller};
+use labelwire_app::{App, Caller, Error};
 
 use crate::caller::caller;
+use crate::idempotency;
+use crate::layers::RequestId;
+use crate::limit::Gate;
 use crate::query::Query;
 use crate::refusal::Refusal;
 
@@ -56,4 +62,66 @@ impl Call {
             name => Ok(name),
         }
     }
+}
+
+/// Lets a caller in: whose token it is, and whether it may ask once more. Every
+/// dialect finds the token's text in its own places and comes here with it.
+///
+/// What is let in once is let in for the whole request, and counted once.
+///
+/// # Errors
+/// [`Refusal::MissingToken`] without a text, [`Refusal::RateLimited`],
+/// [`Error::InvalidToken`], [`Error::TokenExpired`]; the database's.
+pub(crate) async fn admit(
+    app: &App,
+    parts: &mut Parts,
+    token: Option<&str>,
+) -> Result<Caller, Refusal> {
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        return Ok(caller.clone());
+    }
+    let gate = parts.extensions.get::<Gate>().cloned();
+    // Tokens in use are let through, so that a guesser does not lock out who
+    // shares an address with it; others are looked up only so many times.
+    if let Some(gate) = &gate
+        && !token.is_some_and(|token| app.knows_token(token))
+        && let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
+        && let Some(standing) = gate.limiter.stranger(peer.ip())
+        && standing.is_over()
+    {
+        let _ = gate.standing.set(standing);
+        return Err(Refusal::RateLimited);
+    }
+    let token = token.ok_or(Refusal::MissingToken)?;
+    let mut caller = app.authenticate(token).await?;
+    let route = parts
+        .extensions
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str);
+    if let Some(gate) = &gate
+        && let Some(id) = &caller.token
+        && let Some(standing) = gate.limiter.call(id, &parts.method, route)
+    {
+        let _ = gate.standing.set(standing);
+        if standing.is_over() {
+            return Err(Refusal::RateLimited);
+        }
+    }
+    caller.request_id = parts
+        .extensions
+        .get::<RequestId>()
+        .map(|RequestId(id)| id.clone());
+    if parts.method != Method::GET {
+        caller.idempotency_key = idempotency::key(&parts.headers).ok().flatten();
+    }
+    parts.extensions.insert(caller.clone());
+    Ok(caller)
+}
+
+/// A header's value as text; what is not visible ASCII is no token of ours.
+///
+/// # Errors
+/// [`Error::InvalidToken`].
+pub(crate) fn header_text(value: &axum::http::HeaderValue) -> Result<&str, Refusal> {
+    Ok(value.to_str().map_err(|_| Error::InvalidToken)?.trim())
 }

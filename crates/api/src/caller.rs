@@ -2,8 +2,9 @@
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use labelwire_app::{App, Caller, Error};
+use labelwire_app::{App, Caller};
 
+use crate::call::{admit, header_text};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
@@ -11,25 +12,22 @@ use crate::refusal::Refusal;
 /// `Authorization: Bearer`, else the query's `token`.
 ///
 /// # Errors
-/// [`Refusal::MissingToken`]; [`Error::InvalidToken`]; the database's.
-pub(crate) async fn caller(app: &App, parts: &Parts, query: &Query) -> Result<Caller, Refusal> {
-    let token = match from_headers(&parts.headers)? {
-        Some(token) => token,
-        None => query.text("token").ok_or(Refusal::MissingToken)?,
-    };
-    Ok(app.authenticate(token).await?)
+/// [`admit`]'s.
+pub(crate) async fn caller(app: &App, parts: &mut Parts, query: &Query) -> Result<Caller, Refusal> {
+    let token = from_headers(&parts.headers)?.map(str::to_owned);
+    let token = token.as_deref().or_else(|| query.text("token"));
+    admit(app, parts, token).await
 }
 
 fn from_headers(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     if let Some(value) = headers.get("token") {
-        // What is not visible ASCII is no token of ours.
-        let token = value.to_str().map_err(|_| Error::InvalidToken)?.trim();
+        let token = header_text(value)?;
         if !token.is_empty() {
             return Ok(Some(token));
         }
     }
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let value = value.to_str().map_err(|_| Error::InvalidToken)?.trim();
+        let value = header_text(value)?;
         if let Some((scheme, token)) = value.split_once(' ')
             && scheme.eq_ignore_ascii_case("bearer")
             && !token.trim().is_empty()

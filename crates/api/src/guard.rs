@@ -9,12 +9,15 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::http::header;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::layers::RequestIds;
 use crate::refusal::Refusal;
 use crate::router;
 
@@ -27,6 +30,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// A connection under watch.
 pub(crate) struct Guarded<S> {
     io: S,
+    ids: Arc<RequestIds>,
     seen: Lines,
     /// Our own answer, as far as it is not written yet, once the parser refused.
     refusal: Option<Vec<u8>>,
@@ -40,9 +44,10 @@ struct Drain {
 
 impl<S> Guarded<S> {
     /// Watches over a fresh connection.
-    pub(crate) fn new(io: S) -> Self {
+    pub(crate) fn new(io: S, ids: Arc<RequestIds>) -> Self {
         Self {
             io,
+            ids,
             seen: Lines::default(),
             refusal: None,
             drain: None,
@@ -53,7 +58,7 @@ impl<S> Guarded<S> {
 /// What is remembered of the lines read: enough to tell why a parser gave up.
 #[derive(Debug, Default)]
 struct Lines {
-    head: [u8; 16],
+    head: [u8; HEAD],
     head_len: usize,
     line_len: usize,
     line_ascii: bool,
@@ -61,10 +66,27 @@ struct Lines {
     request: Option<RequestLine>,
 }
 
+/// Enough of a line to tell a method, and whose path it is.
+const HEAD: usize = 32;
+
 #[derive(Debug, Clone, Copy)]
 struct RequestLine {
     length: usize,
     ascii: bool,
+    head: [u8; HEAD],
+    /// Where in `head` the path begins, and how far it is known.
+    path: (usize, usize),
+}
+
+impl RequestLine {
+    /// The beginning of the path.
+    fn path(&self) -> &str {
+        let known = &self.head[self.path.0..self.path.1];
+        let path = known.split(|&b| b == b' ' || b == b'?').next();
+        // The pieces that tell dialects apart are ASCII.
+        let ascii = path.unwrap_or_default().split(|b| !b.is_ascii()).next();
+        std::str::from_utf8(ascii.unwrap_or_default()).unwrap_or("/")
+    }
 }
 
 impl Lines {
@@ -101,6 +123,8 @@ impl Lines {
             Some(RequestLine {
                 length: self.line_len,
                 ascii: self.line_ascii,
+                head: self.head,
+                path: (method + 1, self.head_len),
             })
         } else {
             self.request
@@ -108,7 +132,7 @@ impl Lines {
     }
 
     /// The whole answer that takes the place of the parser's bare one.
-    fn instead_of(&self, bare: &[u8]) -> Option<Vec<u8>> {
+    fn instead_of(&self, bare: &[u8], ids: &RequestIds) -> Option<Vec<u8>> {
         let status = bare
             .strip_prefix(b"HTTP/1.1 ")
             .or_else(|| bare.strip_prefix(b"HTTP/1.0 "))?;
@@ -124,12 +148,22 @@ impl Lines {
             b"400 " if line.is_some_and(|l| !l.ascii) => Refusal::PathInvalid,
             _ => return None,
         };
-        let (status, body) = router::refuse_raw(refusal);
-        let mut answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        let path = line.as_ref().map_or("/", RequestLine::path);
+        let (parts, body) = router::refuse_raw(path, refusal, &ids.fresh())?;
+        let mut answer = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
+        for (name, value) in &parts.headers {
+            if name != header::CONTENT_LENGTH {
+                answer.extend_from_slice(name.as_str().as_bytes());
+                answer.extend_from_slice(b": ");
+                answer.extend_from_slice(value.as_bytes());
+                answer.extend_from_slice(b"\r\n");
+            }
+        }
+        let end = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
-        )
-        .into_bytes();
+        );
+        answer.extend_from_slice(end.as_bytes());
         answer.extend_from_slice(&body);
         Some(answer)
     }
@@ -154,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
     fn swap(&mut self, first: &[u8]) -> bool {
         // Answers of the router have a body or are no refusal of these three.
         if self.refusal.is_none() && first.len() < 512 && first.starts_with(b"HTTP/1.") {
-            self.refusal = self.seen.instead_of(first);
+            self.refusal = self.seen.instead_of(first, &self.ids);
         }
         self.refusal.is_some()
     }
@@ -260,6 +294,10 @@ mod tests {
         lines
     }
 
+    fn ids() -> RequestIds {
+        RequestIds::new(&labelwire_domain::clock::SystemEntropy)
+    }
+
     const BARE: &[u8] =
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n";
 
@@ -268,26 +306,47 @@ mod tests {
         let long = vec![b'a'; 70_000];
         let url = lines(&[b"GE", b"T ", b"/", &long, &long]);
         assert!(
-            url.instead_of(BARE)
+            url.instead_of(BARE, &ids())
                 .is_some_and(|a| a.starts_with(b"HTTP/1.1 414 "))
         );
         let header = lines(&[b"GET / HTTP/1.1\r\nx: ", &long, &long]);
-        assert!(header.instead_of(BARE).is_none());
+        assert!(header.instead_of(BARE, &ids()).is_none());
+    }
+
+    #[test]
+    fn the_path_says_whose_words_are_used() {
+        let long = vec![b'a'; 70_000];
+        let told = |line: &[u8]| {
+            let answer = lines(&[line, &long])
+                .instead_of(BARE, &ids())
+                .expect("ours");
+            String::from_utf8(answer).expect("UTF-8")
+        };
+        let native = told(b"DELETE /v1/instances/");
+        assert!(native.contains("application/problem+json"), "{native}");
+        assert!(native.contains("\"code\":\"url_too_long\""), "{native}");
+        assert!(native.contains("x-request-id: req_"), "{native}");
+        let other = told(b"GET /api/v1/");
+        assert!(other.ends_with(r#"{"success":false,"error":{"message":"URL is too long"}}"#));
+        assert!(other.contains("x-request-id: req_"), "{other}");
     }
 
     #[test]
     fn answers_with_a_body_are_left_alone() {
         let lines = lines(&[b"GET /\xff HTTP/1.1\r\n\r\n"]);
         let bare = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-        assert!(lines.instead_of(bare).is_some());
+        assert!(lines.instead_of(bare, &ids()).is_some());
         assert!(
             lines
-                .instead_of(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 10\r\n\r\n")
+                .instead_of(
+                    b"HTTP/1.1 400 Bad Request\r\ncontent-length: 10\r\n\r\n",
+                    &ids()
+                )
                 .is_none()
         );
         assert!(
             lines
-                .instead_of(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .instead_of(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", &ids())
                 .is_none()
         );
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -14,6 +15,8 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use labelwire_domain::clock::Entropy;
 
+use crate::body::Patient;
+use crate::limit::{Gate, Limiter};
 use crate::refusal::Refusal;
 use crate::router::refuse;
 
@@ -29,6 +32,15 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request, in its answer and in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+impl RequestId {
+    /// Writes it on an answer.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.0) {
+            headers.insert(&REQUEST_ID, value);
+        }
+    }
+}
 
 /// The error behind an answer that only says "our fault"; put into the answer's
 /// extensions, logged here once, never sent.
@@ -69,31 +81,42 @@ impl RequestIds {
                         .bytes()
                         .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             });
-        RequestId(match own {
-            Some(id) => id.into(),
-            None => format!(
-                "{}-{}",
-                self.run,
-                self.count.fetch_add(1, Ordering::Relaxed)
-            )
-            .into(),
-        })
+        own.map_or_else(|| self.fresh(), |id| RequestId(id.into()))
     }
+
+    /// A new id.
+    pub(crate) fn fresh(&self) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        RequestId(format!("{}-{count}", self.run).into())
+    }
+}
+
+/// What all calls share.
+pub(crate) struct Around {
+    pub(crate) ids: RequestIds,
+    pub(crate) limiter: Arc<Limiter>,
+    /// How long a body may pause.
+    pub(crate) patience: Duration,
 }
 
 /// Runs a call with all that surrounds it. Neither query strings nor tokens,
 /// chats or bodies are logged.
 pub(crate) async fn around(
-    State(ids): State<Arc<RequestIds>>,
+    State(around): State<Arc<Around>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = ids.id(request.headers());
+    let id = around.ids.id(request.headers());
+    let gate = Gate::new(&around.limiter);
     let method = request.method().clone();
     let uri = request.uri().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(gate.clone());
+    if !request.body().is_end_stream() {
+        request = request.map(|body| Body::new(Patient::new(body, around.patience)));
+    }
     let refused = |refusal| refuse(uri.path(), refusal, &id);
 
     let mut response = if uri
@@ -121,8 +144,9 @@ pub(crate) async fn around(
     } else {
         tracing::debug!(%method, route, status, ms, request_id, "`{method} {route}` answered {status}");
     }
-    if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert(&REQUEST_ID, value);
+    id.write(response.headers_mut());
+    if let Some(standing) = gate.standing.get() {
+        standing.write(response.headers_mut());
     }
     response
 }

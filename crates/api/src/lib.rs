@@ -12,8 +12,12 @@
 mod body;
 mod call;
 mod caller;
+mod cors;
 mod guard;
+mod idempotency;
 mod layers;
+mod limit;
+mod line;
 mod native;
 mod pieces;
 mod qr;
@@ -24,6 +28,9 @@ mod ryze;
 mod serve;
 mod wawp;
 
-pub use router::{Config, router};
+pub use cors::{InvalidOrigin, Origins};
+pub use limit::Rate;
+pub use line::Timeouts;
+pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;
 pub use wawp::{ListShape, UnknownListShape};

@@ -5,7 +5,7 @@ use labelwire_app::Error;
 /// Everything that can stand between a request and its answer.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// No token in any of the three places.
+    /// No token in any of the places a dialect looks for one.
     MissingToken,
     /// A blank instance name, or an empty path segment.
     InstanceRequired,
@@ -13,6 +13,8 @@ pub(crate) enum Refusal {
     PathInvalid,
     /// The body is no JSON of the asked shape; what serde says of it.
     Body(String),
+    /// The body stopped coming.
+    BodyTimeout,
     /// The body is larger than the limit.
     BodyTooLarge,
     /// A query parameter with a value that makes no sense.
@@ -25,6 +27,14 @@ pub(crate) enum Refusal {
     NoMethod,
     /// The URL is longer than the limit.
     UrlTooLong,
+    /// More calls than the token, or the address, may make.
+    RateLimited,
+    /// An `Idempotency-Key` that is none.
+    IdempotencyKeyInvalid,
+    /// The first request with this `Idempotency-Key` is still under way.
+    IdempotencyInProgress,
+    /// This `Idempotency-Key` came with another request before.
+    IdempotencyKeyReused,
     /// The whole request took too long.
     Deadline,
     /// A bug.

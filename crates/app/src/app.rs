@@ -8,7 +8,7 @@ use labelwire_domain::clock::{Clock, Entropy, Timestamp};
 use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
 use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::{Scopes, TokenHash};
-use labelwire_store::{Db, accounts, instances, tokens};
+use labelwire_store::{Db, accounts, idempotency, instances, tokens};
 
 use tokio::sync::oneshot;
 
@@ -51,6 +51,8 @@ struct Inner {
     lists: Lists,
     instances: RwLock<HashMap<InstanceKey, Arc<Handle>>>,
     callers: Callers,
+    /// Names this run of the program.
+    run: i64,
 }
 
 impl App {
@@ -68,6 +70,9 @@ impl App {
             list_budget,
             rules,
         } = outside;
+        let mut tx = db.begin().await?;
+        let run = idempotency::take_run(&mut tx).await?;
+        tx.commit().await?;
         let lists = Lists::new(db.clone(), tasks.clone(), list_budget);
         let app = Self(Arc::new(Inner {
             parts: Arc::new(Parts {
@@ -81,12 +86,13 @@ impl App {
             lists,
             instances: RwLock::default(),
             callers: Callers::default(),
+            run,
         }));
         let mut reader = app.db().reader().await?;
         for row in instances::all(reader.conn()).await? {
             app.adopt(&row)?;
         }
-        app.keep_noting_used_tokens();
+        app.keep_house();
         Ok(app)
     }
 
@@ -136,7 +142,10 @@ impl App {
     }
 
     /// Does work that must not stop half way because whoever asked for it hangs up.
-    pub(crate) async fn to_the_end<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// The work's; [`Error::Stopping`] where it was not begun or broke.
+    pub async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -237,6 +246,10 @@ impl App {
             .collect();
         handles.sort_by(|a, b| a.name.cmp(&b.name));
         handles
+    }
+
+    pub(crate) fn run(&self) -> i64 {
+        self.0.run
     }
 
     pub(crate) fn callers(&self) -> &Callers {

@@ -12,6 +12,7 @@ pub mod access;
 pub mod app;
 pub mod contacts;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod ingest;
 pub mod instance;

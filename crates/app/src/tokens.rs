@@ -194,6 +194,14 @@ impl App {
         Ok(caller)
     }
 
+    /// Whether a token has been let in before, since this program started. Asks
+    /// no database.
+    #[must_use]
+    pub fn knows_token(&self, text: &str) -> bool {
+        let known = self.callers().known();
+        known.by_hash.contains_key(&TokenHash::of(text))
+    }
+
     /// Makes a token; its text is not to be had again.
     ///
     /// # Errors
@@ -316,11 +324,13 @@ impl App {
         Ok(())
     }
 
-    /// Notes used tokens every minute, and once more at the end.
-    pub(crate) fn keep_noting_used_tokens(&self) {
+    /// Notes used tokens every minute and once more at the end, and prunes
+    /// kept answers every hour.
+    pub(crate) fn keep_house(&self) {
         let app = self.clone();
         let tasks = self.tasks().clone();
         self.tasks().spawn(async move {
+            let mut round = 0_u32;
             while !tasks.is_stopping() {
                 tokio::select! {
                     () = tasks.stopping() => {}
@@ -329,6 +339,13 @@ impl App {
                 if let Err(error) = app.note_used_tokens().await {
                     tracing::warn!(%error, "when tokens were last used could not be written down");
                 }
+                if round.is_multiple_of(60)
+                    && !tasks.is_stopping()
+                    && let Err(error) = app.prune_keyed().await
+                {
+                    tracing::warn!(%error, "answers kept too long could not be removed");
+                }
+                round = round.wrapping_add(1);
             }
         });
     }

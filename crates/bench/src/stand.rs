@@ -141,6 +141,10 @@ impl Gateway {
             &sim.ws_url,
             "--pre-keys",
             pre_keys,
+            "--rate-limit",
+            "0",
+            "--rate-limit-create",
+            "0",
         ];
         if let Some(url) = database {
             args.extend(["--database-url", url]);

@@ -2,8 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use labelwire_api::{CONNECTIONS, Origins, Rate};
+use labelwire_domain::token::Scopes;
+
+use crate::gateway::Settings;
 
 /// A WhatsApp account's labels over HTTP.
 #[derive(Debug, Parser)]
@@ -28,6 +33,9 @@ pub(crate) enum Command {
     /// Manages accounts: who owns instances and holds a token
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Account(Account),
+    /// Manages tokens: what opens an account or one of its instances
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Token(Token),
     /// Asks a running gateway whether it answers; fails where it does not
     Healthcheck(Healthcheck),
     /// Runs a simulated WhatsApp, a paired gateway and a made-up shop, to look around
@@ -73,10 +81,47 @@ pub(crate) struct Http {
         hide_env_values = true
     )]
     pub(crate) base_url: Option<String>,
+    /// Calls a token may make a minute; 0 is no limit
+    #[arg(long, value_name = "NUMBER", default_value_t = Rate::default().calls)]
+    #[arg(env = "LABELWIRE_RATE_LIMIT", hide_env_values = true)]
+    pub(crate) rate_limit: u32,
+    /// Instances a token may make a minute; 0 is no limit
+    #[arg(long, value_name = "NUMBER", default_value_t = Rate::default().creates)]
+    #[arg(env = "LABELWIRE_RATE_LIMIT_CREATE", hide_env_values = true)]
+    pub(crate) rate_limit_create: u32,
+    /// Origins of web pages that may call the gateway (`https://app.example.org,…`, or `*`)
+    #[arg(
+        long,
+        value_name = "ORIGINS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    #[arg(env = "LABELWIRE_CORS_ORIGINS", hide_env_values = true)]
+    pub(crate) cors_origins: Origins,
+    /// Connections at a time; who comes above it waits
+    #[arg(long, value_name = "NUMBER", default_value_t = CONNECTIONS)]
+    #[arg(env = "LABELWIRE_MAX_CONNECTIONS", hide_env_values = true)]
+    pub(crate) max_connections: usize,
     /// How the Wawp dialect writes lists: `array` or `keyed_object` (`{"0":{…}}`)
     #[arg(long, value_name = "SHAPE", default_value = "array")]
     #[arg(env = "LABELWIRE_WAWP_LIST_SHAPE", hide_env_values = true)]
     pub(crate) wawp_list_shape: labelwire_api::ListShape,
+}
+
+impl Http {
+    /// How the API is to be.
+    pub(crate) fn settings(self) -> Settings {
+        Settings {
+            base_url: self.base_url,
+            rate: Rate {
+                calls: self.rate_limit,
+                creates: self.rate_limit_create,
+            },
+            cors: self.cors_origins,
+            connections: self.max_connections,
+            wawp_list_shape: self.wawp_list_shape,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +150,94 @@ pub(crate) struct CreateAccount {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) storage: Storage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Makes a token and prints it, this once
+    Create(CreateToken),
+    /// Lists tokens, without what opens
+    List(ListTokens),
+    /// Gives a token a new text and prints it, this once
+    #[command(after_help = "A running gateway sees it within a second.")]
+    Rotate(RotateToken),
+    /// Ends a token
+    #[command(after_help = "A running gateway sees it within a second.")]
+    Revoke(RevokeToken),
+}
+
+/// Whose tokens.
+#[derive(Debug, Args)]
+pub(crate) struct Owner {
+    /// Name of the account
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateToken {
+    /// Name of the token, for people
+    pub(crate) name: String,
+    /// The one instance it is to open; all of the account's without it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
+    /// What it is good for: any of read, label, send, admin
+    #[arg(long, value_name = "SCOPES", default_value = "read,label,send,admin")]
+    pub(crate) scopes: Scopes,
+    /// When it ends, from now (`90d`, `12h`, `30m`, `45s`); never without it
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) expires_in: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) owner: Owner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListTokens {
+    #[command(flatten)]
+    pub(crate) owner: Owner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateToken {
+    /// The token's id, `tok_…`
+    pub(crate) id: String,
+    /// How long the old text keeps working (`90d`, `12h`, `30m`, `45s`)
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "0s")]
+    pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) owner: Owner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeToken {
+    /// The token's id, `tok_…`
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) owner: Owner,
+}
+
+/// A time like `90d`.
+fn span(text: &str) -> Result<Duration, String> {
+    let seconds = |unit: char| match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(60 * 60),
+        'd' => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let parsed = text.char_indices().next_back().and_then(|(at, unit)| {
+        let number: u32 = text[..at].parse().ok()?;
+        Some(Duration::from_secs(u64::from(number) * seconds(unit)?))
+    });
+    parsed.ok_or_else(|| "write a number and `s`, `m`, `h` or `d`".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +323,15 @@ impl Storage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        assert_eq!(span("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(span("0s"), Ok(Duration::ZERO));
+        for bad in ["", "d", "90", "1w", "-1d", "1.5h", "9é"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

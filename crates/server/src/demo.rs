@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use labelwire_api::{Origins, Rate};
 use labelwire_app::Caller;
 use labelwire_app::instance::Handle;
 use labelwire_domain::instance::State;
@@ -15,12 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Demo;
 use crate::console::say;
-use crate::gateway::{Gateway, Parts};
+use crate::gateway::{Gateway, Parts, Settings};
 use crate::{folder, lifecycle, listen, telemetry};
 
 const INSTANCE: &str = "shop";
 const PHONE: &str = "4915112345678";
 const LABELS: u32 = 8;
+/// Nobody who looks around is to meet a limit; its headers are still sent.
+const RATE: Rate = Rate {
+    calls: 100_000,
+    creates: 100_000,
+};
 /// How long pairing and the first sync may take, at worst a debug build's.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -129,8 +135,13 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
     }
     let gateway = Gateway::start(Parts {
         listener,
-        base_url: None,
-        wawp_list_shape: labelwire_api::ListShape::default(),
+        settings: Settings {
+            base_url: None,
+            rate: RATE,
+            cors: Origins::default(),
+            connections: labelwire_api::CONNECTIONS,
+            wawp_list_shape: labelwire_api::ListShape::default(),
+        },
         database_url: format!("sqlite://{}", home.database().display()),
         endpoint: Endpoint::Simulator {
             ws_url: server.ws_url(),

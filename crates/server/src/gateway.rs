@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use labelwire_api::{Origins, Rate, Timeouts};
 use labelwire_app::tasks::Tasks;
 use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::clock::{SystemClock, SystemEntropy};
@@ -22,11 +23,20 @@ const LAST_TASKS: Duration = Duration::from_secs(20);
 /// What a gateway is made from.
 pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
-    pub(crate) base_url: Option<String>,
-    pub(crate) wawp_list_shape: labelwire_api::ListShape,
+    pub(crate) settings: Settings,
     pub(crate) database_url: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) pre_keys: Option<usize>,
+}
+
+/// How the API is to be.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) base_url: Option<String>,
+    pub(crate) rate: Rate,
+    pub(crate) cors: Origins,
+    pub(crate) connections: usize,
+    pub(crate) wawp_list_shape: labelwire_api::ListShape,
 }
 
 /// A running gateway.
@@ -49,6 +59,7 @@ impl Gateway {
             .context("the database cannot be opened")?;
         let clock = Arc::new(SystemClock);
         let entropy = Arc::new(SystemEntropy);
+        let settings = parts.settings;
         let tasks = Tasks::new();
         let connector = WaConnector::new(labelwire_wa::Options {
             db: db.clone(),
@@ -59,7 +70,7 @@ impl Gateway {
         });
         let app = App::new(Outside {
             db: db.clone(),
-            clock,
+            clock: clock.clone(),
             entropy: entropy.clone(),
             connector: Arc::new(connector),
             tasks: tasks.clone(),
@@ -74,16 +85,21 @@ impl Gateway {
             .local_addr()
             .context("the listener has no address")?;
         let config = labelwire_api::Config {
-            base_url: parts.base_url,
-            wawp_list_shape: parts.wawp_list_shape,
+            base_url: settings.base_url,
             entropy,
+            clock,
+            rate: settings.rate,
+            cors: settings.cors,
+            timeouts: Timeouts::default(),
+            connections: settings.connections,
+            wawp_list_shape: settings.wawp_list_shape,
         };
-        let router = labelwire_api::router(app.clone(), config);
+        let router = labelwire_api::router(app.clone(), config.clone());
         let http = Tasks::new();
         let stopping = http.clone();
         http.spawn(async move {
             let until = async move { stopping.stopping().await };
-            if let Err(error) = labelwire_api::serve(parts.listener, router, until).await {
+            if let Err(error) = labelwire_api::serve(parts.listener, router, config, until).await {
                 tracing::error!(%error, "serving ended");
             }
         });

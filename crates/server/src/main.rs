@@ -25,6 +25,7 @@ mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
 mod telemetry;
+mod token;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => Box::pin(serve::run(args)).await,
         Command::Account(args) => account::run(args).await,
+        Command::Token(args) => token::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await,
         #[cfg(feature = "simulator")]
         Command::Demo(args) => Box::pin(demo::run(args)).await,

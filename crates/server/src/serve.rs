@@ -28,8 +28,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        base_url: args.http.base_url,
-        wawp_list_shape: args.http.wawp_list_shape,
+        settings: args.http.settings(),
         database_url: args.storage.database_url(),
         endpoint: labelwire_wa::Endpoint::WhatsApp,
         pre_keys: None,

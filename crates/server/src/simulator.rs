@@ -40,8 +40,7 @@ pub(crate) async fn serve(args: ServeSim) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        base_url: args.http.base_url,
-        wawp_list_shape: args.http.wawp_list_shape,
+        settings: args.http.settings(),
         database_url: args.storage.database_url(),
         endpoint,
         pre_keys: args.pre_keys,

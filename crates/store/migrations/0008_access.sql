@@ -51,7 +51,7 @@ CREATE TABLE idempotency (
     -- SHA-256 of method, path with query, and body.
     fingerprint BYTEA NOT NULL,
     -- The run of the program that answers it: one of an earlier run died with it.
-    run         TEXT NOT NULL,
+    run         BIGINT NOT NULL,
     created_at  BIGINT NOT NULL,
     -- The answer; NULL while there is none.
     status      INTEGER,
@@ -61,3 +61,4 @@ CREATE TABLE idempotency (
     PRIMARY KEY (token_id, key)
 );
 CREATE INDEX idempotency_created ON idempotency (created_at);
+INSERT INTO counters (name, value) VALUES ('runs', 0);

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod contacts;
 pub mod db;
 pub mod error;
+pub mod idempotency;
 pub mod instances;
 pub mod labels;
 pub mod lid_map;

@@ -98,3 +98,68 @@ pub(crate) async fn run(db: &Db) -> Result<(), Error> {
     on!(conn, c => migrator.run_direct(None, c, false).await)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use labelwire_domain::token::TokenHash;
+
+    use super::*;
+    use crate::testing::TestDb;
+    use crate::tokens;
+
+    async fn run_text(db: &Db, text: &str) {
+        let mut tx = db.begin().await.expect("begun");
+        on!(tx.conn(), c => sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned())).execute(c).await.map(drop))
+            .expect("it runs");
+        tx.commit().await.expect("committed");
+    }
+
+    async fn tokens_of_before_keep_opening_everything(test: TestDb) {
+        let db = test.open().await.expect("a database");
+        // As step 1 left it.
+        let first = include_str!("../migrations/0001_instances.sql");
+        let at = first.find("CREATE TABLE tokens").expect("there");
+        let old = first[at..]
+            .split("CREATE TABLE counters")
+            .next()
+            .expect("text");
+        let one = TokenHash::of("one").0.map(|b| format!("{b:02x}")).concat();
+        let literal = match db.begin().await.expect("begun").conn() {
+            Conn::Sqlite(_) => format!("X'{one}'"),
+            Conn::Postgres(_) => format!("'\\x{one}'"),
+        };
+        let before = format!(
+            "DROP TABLE idempotency; DROP TABLE token_secrets; DROP TABLE tokens; \
+             DELETE FROM counters WHERE name = 'runs'; {old} \
+             INSERT INTO accounts (account_id, name, created_at) VALUES ('acc_1', 'main', 1); \
+             INSERT INTO tokens (hash, account_id, instance, created_at) \
+             VALUES ({literal}, 'acc_1', NULL, 2)"
+        );
+        run_text(&db, &before).await;
+        run_text(&db, include_str!("../migrations/0008_access.sql")).await;
+        let mut reader = db.reader().await.expect("a reader");
+        let grant = tokens::find(reader.conn(), TokenHash::of("one"))
+            .await
+            .expect("read");
+        let grant = grant.expect("it still opens");
+        assert_eq!(grant.token_id, "tok_00000000000000000000000001");
+        assert_eq!((grant.account_id.as_str(), grant.instance), ("acc_1", None));
+        assert_eq!(grant.scopes, "read label send admin");
+        assert_eq!((grant.expires_at, grant.valid_until), (None, None));
+        drop(reader);
+        db.close().await;
+        test.remove().await.expect("removed");
+    }
+
+    #[tokio::test]
+    async fn tokens_of_before_keep_opening_everything_sqlite() {
+        tokens_of_before_keep_opening_everything(TestDb::sqlite().expect("a folder")).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs LABELWIRE_TEST_POSTGRES_URL"]
+    async fn tokens_of_before_keep_opening_everything_postgres() {
+        let test = TestDb::postgres().await.expect("a server");
+        tokens_of_before_keep_opening_everything(test).await;
+    }
+}

@@ -151,6 +151,31 @@ impl From<Refusal> for Error {
                 "body_too_large",
                 "a body may have 1 MiB",
             ),
+            Refusal::BodyTimeout => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the body stopped coming; send it again",
+            ),
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many calls a minute; try again after `Retry-After` seconds",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::new(
+                StatusCode::BAD_REQUEST,
+                "idempotency_key_invalid",
+                "an `Idempotency-Key` is 1 to 255 visible ASCII characters, said once",
+            ),
+            Refusal::IdempotencyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "the first request with this `Idempotency-Key` is still under way; ask again for its answer",
+            ),
+            Refusal::IdempotencyKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this `Idempotency-Key` came with another request before; use a new key for a new request",
+            ),
             Refusal::Query(name) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "query_invalid",

@@ -70,13 +70,8 @@ impl Error {
         self
     }
 
-    /// Its HTTP status.
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// Its JSON.
-    pub(super) fn body(&self) -> Vec<u8> {
+    fn body(&self) -> Vec<u8> {
         let view = ErrorView {
             success: false,
             error: MessageView {
@@ -180,6 +175,22 @@ impl From<Refusal> for Error {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large")
             }
             Refusal::Query(name) => Self::bad(format!("Invalid query parameter: {name}")),
+            Refusal::BodyTimeout => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "Request body timed out")
+            }
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Rate limit exceeded. Try again later.",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::bad("Idempotency-Key is invalid"),
+            Refusal::IdempotencyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is in progress",
+            ),
+            Refusal::IdempotencyKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Idempotency-Key was used for another request",
+            ),
             Refusal::NoRoute => Self::new(StatusCode::NOT_FOUND, "Route not found"),
             Refusal::NoMethod => Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Refusal::UrlTooLong => Self::new(StatusCode::URI_TOO_LONG, "URL is too long"),
@@ -223,7 +234,7 @@ mod tests {
         ]
         .map(|error| {
             let error = Error::from(error);
-            format!("{} {}", error.status().as_u16(), error.message)
+            format!("{} {}", error.status.as_u16(), error.message)
         });
         assert_eq!(
             said,

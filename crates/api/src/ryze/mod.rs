@@ -8,9 +8,7 @@ mod instances;
 mod view;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
@@ -87,12 +85,6 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
 /// A refusal in this dialect's words.
 pub(crate) fn refuse(refusal: Refusal) -> Response {
     Error::from(refusal).into_response()
-}
-
-/// The same for who writes to the socket itself.
-pub(crate) fn raw(refusal: Refusal) -> (StatusCode, Bytes) {
-    let error = Error::from(refusal);
-    (error.status(), error.body().into())
 }
 
 /// A call that knows who asks.

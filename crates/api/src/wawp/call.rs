@@ -8,13 +8,13 @@ use std::borrow::Cow;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
-use labelwire_app::{App, Caller, Error as AppError};
+use axum::http::{HeaderMap, header};
+use labelwire_app::{App, Caller};
 use serde_json::{Map, Value};
 
 use super::error::Error;
 use crate::body;
+use crate::call::{admit, header_text};
 use crate::refusal::Refusal;
 
 /// The instance a call is about.
@@ -87,11 +87,6 @@ impl FromRequest<App> for Call {
     }
 }
 
-async fn admit(app: &App, _parts: &mut Parts, token: Option<&str>) -> Result<Caller, Refusal> {
-    let token = token.ok_or(Refusal::MissingToken)?;
-    Ok(app.authenticate(token).await?)
-}
-
 /// All that a call says, by name.
 #[derive(Debug, Default)]
 pub(super) struct Said(Vec<(String, Value)>);
@@ -109,10 +104,10 @@ impl Said {
 
     fn add_headers(&mut self, headers: &HeaderMap) -> Result<(), Error> {
         for value in headers.get_all("access-token") {
-            self.add(TOKEN, token(value)?);
+            self.add(TOKEN, header_text(value)?);
         }
         for value in headers.get_all(header::AUTHORIZATION) {
-            if let Some((scheme, text)) = token(value)?.split_once(' ')
+            if let Some((scheme, text)) = header_text(value)?.split_once(' ')
                 && scheme.eq_ignore_ascii_case("bearer")
             {
                 self.add(TOKEN, text);
@@ -247,11 +242,6 @@ fn contradiction(names: &[&str]) -> Error {
     ))
 }
 
-/// What is not visible ASCII is no token of ours.
-fn token(value: &HeaderValue) -> Result<&str, Error> {
-    Ok(value.to_str().map_err(|_| AppError::InvalidToken)?)
-}
-
 enum Sort {
     Nothing,
     Json,
@@ -283,6 +273,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn said(pairs: &[(&str, Value)]) -> Said {
         Said(

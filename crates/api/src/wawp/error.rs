@@ -194,6 +194,27 @@ impl From<Refusal> for Error {
             Refusal::PathInvalid => Self::parameter("the path is not UTF-8"),
             Refusal::Body(why) => Self::parameter(format!("the body cannot be read: {why}")),
             Refusal::Query(name) => Self::parameter(format!("`{name}` makes no sense")),
+            Refusal::BodyTimeout => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the body did not come in time",
+            ),
+            Refusal::RateLimited => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "too many calls a minute; try again after `Retry-After` seconds",
+            ),
+            Refusal::IdempotencyKeyInvalid => Self::parameter("the `Idempotency-Key` is invalid"),
+            Refusal::IdempotencyInProgress => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "the first call with this `Idempotency-Key` is still under way",
+            ),
+            Refusal::IdempotencyKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this `Idempotency-Key` came with another call before",
+            ),
             Refusal::BodyTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",

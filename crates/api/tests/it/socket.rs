@@ -9,13 +9,18 @@ use tokio::sync::oneshot;
 use crate::stage::Stage;
 
 /// Serves a stage; what is given back ends it.
-async fn serve(stage: &Stage) -> (std::net::SocketAddr, oneshot::Sender<()>) {
+pub(crate) async fn serve(stage: &Stage) -> (std::net::SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = labelwire_api::serve(listener, stage.router.clone(), async {
-        let _ = stopped.await;
-    });
+    let serving = labelwire_api::serve(
+        listener,
+        stage.router.clone(),
+        stage.config.clone(),
+        async {
+            let _ = stopped.await;
+        },
+    );
     stage
         .tasks
         .spawn(async move { serving.await.expect("served") });

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
-use labelwire_api::{Config, ListShape};
+use labelwire_api::{CONNECTIONS, Config, ListShape, Origins, Rate, Timeouts};
 use labelwire_app::instance::Status;
 use labelwire_app::instances::Standing;
 use labelwire_app::phone::PhoneEvent;
@@ -25,12 +25,25 @@ use tower::ServiceExt as _;
 
 use crate::fake::{Fake, FakeConnector, label, on};
 
-/// Always the same moment.
-struct Noon;
+/// Always the same moment, until a test moves it.
+pub(crate) struct Noon(AtomicI64);
+
+impl Default for Noon {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_750_000_000_000_000))
+    }
+}
+
+impl Noon {
+    pub(crate) fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).expect("a short time");
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_750_000_000_000)
+        Timestamp(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -48,6 +61,8 @@ impl Entropy for Counted {
 pub(crate) struct Stage {
     pub(crate) app: App,
     pub(crate) router: Router,
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<Noon>,
     pub(crate) fake: Arc<Fake>,
     /// Token of account `main`.
     pub(crate) account: String,
@@ -65,18 +80,17 @@ impl Stage {
 
     /// The same that keeps no more rendered answers than this many bytes.
     pub(crate) async fn with_list_budget(list_budget: usize) -> Self {
-        Self::new(list_budget, ListShape::default()).await
+        Self::with(list_budget, |_| ()).await
     }
 
-    /// The same that writes the Wawp dialect's lists in this shape.
-    pub(crate) async fn with_list_shape(shape: ListShape) -> Self {
-        Self::new(labelwire_app::app::LIST_BUDGET, shape).await
+    /// The same with settings of the API.
+    pub(crate) async fn with_config(set: impl FnOnce(&mut Config)) -> Self {
+        Self::with(labelwire_app::app::LIST_BUDGET, set).await
     }
 
-    async fn new(list_budget: usize, shape: ListShape) -> Self {
+    async fn with(list_budget: usize, set: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::sqlite().expect("a folder");
-        let fake = Arc::new(Fake::default());
-        let mut stage = Self::open(db, fake, list_budget, shape).await;
+        let mut stage = Self::open(db, Arc::default(), list_budget, set).await;
         let (_, account) = stage.app.create_account("main").await.expect("an account");
         stage.account = account;
         stage
@@ -87,19 +101,24 @@ impl Stage {
         self.tasks.stop().await;
         self.db.close().await;
         let budget = labelwire_app::app::LIST_BUDGET;
-        let shape = ListShape::default();
-        let mut stage = Self::open(self.test_db, self.fake, budget, shape).await;
+        let mut stage = Self::open(self.test_db, self.fake, budget, |_| ()).await;
         stage.account = self.account;
         stage.app.resume_all().await.expect("resumed");
         stage
     }
 
-    async fn open(db: TestDb, fake: Arc<Fake>, list_budget: usize, shape: ListShape) -> Self {
-        let opened = db.open().await.expect("a database");
+    async fn open(
+        test_db: TestDb,
+        fake: Arc<Fake>,
+        list_budget: usize,
+        set: impl FnOnce(&mut Config),
+    ) -> Self {
+        let db = test_db.open().await.expect("a database");
+        let clock = Arc::new(Noon::default());
         let tasks = Tasks::new();
         let app = App::new(Outside {
-            db: opened.clone(),
-            clock: Arc::new(Noon),
+            db: db.clone(),
+            clock: clock.clone(),
             entropy: Arc::new(Counted::default()),
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
             tasks: tasks.clone(),
@@ -108,26 +127,39 @@ impl Stage {
         })
         .await
         .expect("an app");
-        let config = Config {
+        let mut config = Config {
             base_url: None,
             entropy: Arc::new(Counted::default()),
-            wawp_list_shape: shape,
+            clock: clock.clone(),
+            rate: Rate::OFF,
+            cors: Origins::default(),
+            timeouts: Timeouts::default(),
+            connections: CONNECTIONS,
+            wawp_list_shape: ListShape::default(),
         };
-        let router = labelwire_api::router(app.clone(), config);
+        set(&mut config);
+        let router = labelwire_api::router(app.clone(), config.clone());
         Self {
             app,
             router,
+            config,
+            clock,
             fake,
             account: String::new(),
             tasks,
-            db: opened,
-            test_db: db,
+            db,
+            test_db,
         }
     }
 
     /// The same with instance `shop`, paired with an account of three labels.
     pub(crate) async fn shop() -> (Self, String) {
-        let stage = Self::empty().await;
+        Self::shop_with(|_| ()).await
+    }
+
+    /// The same with settings of the API.
+    pub(crate) async fn shop_with(set: impl FnOnce(&mut Config)) -> (Self, String) {
+        let stage = Self::with_config(set).await;
         let token = stage.instance("shop").await;
         stage
             .pair(
@@ -272,6 +304,18 @@ impl Stage {
     pub(crate) async fn close(self) {
         self.tasks.stop().await;
     }
+}
+
+/// The whole body as text.
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let body = response.into_body().collect().await.expect("whole");
+    String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8")
+}
+
+/// A header as text; blank where there is none.
+pub(crate) fn header_of<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    let value = response.headers().get(name);
+    value.map_or("", |v| v.to_str().expect("ASCII"))
 }
 
 /// A request with a token in its header; none where the token is empty.

@@ -33,6 +33,11 @@ fn help_is_for_people() {
         vec!["--help"],
         vec!["serve", "--help"],
         vec!["account", "create", "--help"],
+        vec!["token", "--help"],
+        vec!["token", "create", "--help"],
+        vec!["token", "list", "--help"],
+        vec!["token", "rotate", "--help"],
+        vec!["token", "revoke", "--help"],
         vec!["healthcheck", "--help"],
     ];
     if cfg!(feature = "simulator") {
@@ -79,6 +84,95 @@ fn an_account_is_made_once_and_its_token_printed_alone() {
         !bytes.windows(token.len()).any(|w| w == token),
         "the token is stored as it is"
     );
+}
+
+#[test]
+fn tokens_are_made_listed_rotated_and_revoked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8");
+    let run = |args: &[&str]| {
+        let out = labelwire(&[args, &["--data", data]].concat());
+        let (said, complained) = (text(&out.stdout), text(&out.stderr));
+        (out.status.code(), said, complained)
+    };
+    let nobody = run(&["token", "list"]);
+    assert_eq!(nobody.0, Some(1));
+    assert!(
+        nobody.2.contains("there is no account `main`"),
+        "{}",
+        nobody.2
+    );
+    assert_eq!(run(&["account", "create", "main"]).0, Some(0));
+
+    let scoped = ["--scopes", "read,label", "--expires-in", "90d"];
+    let made = run(&[&["token", "create", "the till"], &scoped[..]].concat());
+    assert_eq!((made.0, made.1.trim().len()), (Some(0), 36), "{}", made.2);
+    let list = run(&["token", "list"]).1;
+    let till = list
+        .lines()
+        .find(|line| line.contains("the till"))
+        .expect("listed");
+    let [id, "the till", "(account)", "read,label", _, "-", end] =
+        till.split('\t').collect::<Vec<_>>()[..]
+    else {
+        panic!("{till}")
+    };
+    assert!(end.starts_with("expires ") && end.ends_with('Z'), "{end}");
+    assert_eq!(
+        list.lines().count(),
+        2,
+        "the account's own is listed too: {list}"
+    );
+
+    let rotated = run(&["token", "rotate", id, "--grace", "1h"]);
+    assert_eq!(
+        (rotated.0, rotated.1.trim().len()),
+        (Some(0), 36),
+        "{}",
+        rotated.2
+    );
+    assert_ne!(rotated.1, made.1);
+    assert_eq!(run(&["token", "revoke", id]).0, Some(0));
+    assert!(run(&["token", "list"]).1.contains("\trevoked "));
+    let again = run(&["token", "revoke", id]);
+    assert_eq!(again.0, Some(1));
+    assert!(again.2.contains(id), "{}", again.2);
+
+    for (bad, why) in [
+        (
+            &["token", "create", "x", "--scopes", "write"][..],
+            "`write` is no scope",
+        ),
+        (
+            &["token", "create", "x", "--scopes", ""],
+            "at least one scope",
+        ),
+        (
+            &["token", "create", "x", "--expires-in", "1w"],
+            "write a number",
+        ),
+        (
+            &["token", "create", "x", "--instance", "y"],
+            "there is no instance `y`",
+        ),
+        (&["token", "create", " "], "a token's name"),
+        (
+            &["token", "list", "--account", "y"],
+            "there is no account `y`",
+        ),
+    ] {
+        let refused = run(bad);
+        assert_ne!(refused.0, Some(0), "{bad:?}");
+        assert!(refused.2.contains(why), "{bad:?}: {}", refused.2);
+    }
+}
+
+#[test]
+fn an_origin_that_is_none_is_told_before_anything_starts() {
+    let out = labelwire(&["serve", "--cors-origins", "app.example"]);
+    assert_eq!(out.status.code(), Some(2));
+    let said = text(&out.stderr);
+    assert!(said.contains("`app.example` is no origin"), "{said}");
 }
 
 #[test]

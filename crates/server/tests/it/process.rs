@@ -128,6 +128,7 @@ impl Gateway {
         let data = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_labelwire"))
             .args(["serve-sim", "--listen", "127.0.0.1:0", "--pre-keys", "30"])
+            .args(["--rate-limit", "0", "--rate-limit-create", "0"])
             .args(["--data", data.path().to_str().unwrap()])
             .args(["--database-url", db.url()])
             .args(["--sim-ws-url", &town.0.ws_url()])

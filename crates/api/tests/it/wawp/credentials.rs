@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::Request;
+use labelwire_api::Rate;
 
 use super::{said, short_id, talk};
 use crate::stage::Stage;
@@ -120,5 +121,25 @@ async fn tokens_open_what_is_theirs_and_nothing_else() {
     transcript += "── an instance's token makes none\n";
     transcript += &talk(&stage, &own, "", &["POST /v2/session/create"]).await;
     insta::assert_snapshot!("wawp_tokens", transcript);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_come_again() {
+    let rate = Rate {
+        calls: 2,
+        creates: 1,
+    };
+    let (stage, token) = Stage::shop_with(|config| config.rate = rate).await;
+    let lines = ["GET /v2/labels/2"; 3];
+    let mut transcript = talk(&stage, &token, "shop", &lines).await;
+    let create = Request::post("/v2/session/create")
+        .header("access-token", &stage.account)
+        .body(Body::empty());
+    let answer = stage.send(create.expect("a request")).await;
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.headers()["x-ratelimit-limit"], "1");
+    transcript += &talk(&stage, &stage.account, "", &["POST /v2/session/create"]).await;
+    insta::assert_snapshot!("wawp_rate", transcript);
     stage.close().await;
 }

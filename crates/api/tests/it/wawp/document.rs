@@ -48,7 +48,7 @@ async fn the_document_tells_the_shape_of_lists() {
     let array = list(&document(&stage).await);
     assert_eq!(array, json!({"type": "array", "items": label}));
     stage.close().await;
-    let stage = Stage::with_list_shape(ListShape::KeyedObject).await;
+    let stage = Stage::with_config(|c| c.wawp_list_shape = ListShape::KeyedObject).await;
     let keyed = list(&document(&stage).await);
     assert_eq!(
         keyed,

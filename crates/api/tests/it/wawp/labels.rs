@@ -40,7 +40,7 @@ async fn labels_are_read_as_documented() {
 
 #[tokio::test]
 async fn lists_may_be_objects_keyed_by_number() {
-    let stage = Stage::with_list_shape(ListShape::KeyedObject).await;
+    let stage = Stage::with_config(|c| c.wawp_list_shape = ListShape::KeyedObject).await;
     let token = stage.instance("shop").await;
     let chat = "5511999999999@s.whatsapp.net";
     let records = vec![label("1", "New", 0), label("2", "Old", 1), on("1", chat)];

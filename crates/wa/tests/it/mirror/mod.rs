@@ -4,7 +4,9 @@
 mod contacts;
 mod gateway;
 mod identity;
+mod labels;
 mod recovery;
+mod storm;
 mod sync;
 mod witness;
 mod writes;

@@ -41,9 +41,13 @@ impl WaPhone {
 
 #[async_trait]
 impl Phone for WaPhone {
-    async fn sync(&self) {
+    async fn sync(&self) -> bool {
+        // The library only logs what fails; a sync that ends well says the version
+        // once more at its end.
+        let before = self.overlay.ends();
         self.sync_regular(false).await;
         self.names.labels_are_in();
+        self.overlay.ends() > before
     }
 
     async fn replay(&self) -> Result<(), PhoneError> {

@@ -46,6 +46,8 @@ struct Held {
     writes: u64,
     /// The version number last read or written.
     number: Option<u64>,
+    /// How often a sync came to its end.
+    ends: u64,
     /// A sync is between its first write and its last: version and MACs may belong
     /// to different patches.
     open: bool,
@@ -213,6 +215,7 @@ impl RegularOverlay {
             held.writes += 1;
             // Said twice, a sync is at its end; all of it is written then.
             held.open = held.number.replace(number) != Some(number);
+            held.ends += u64::from(!held.open);
             held.fresh = false;
         });
     }
@@ -242,6 +245,11 @@ impl RegularOverlay {
     pub(super) fn is_still(&self, stamp: u64) -> bool {
         let held = self.lock();
         !held.open && held.writes == stamp
+    }
+
+    /// How many syncs have ended well.
+    pub(crate) fn ends(&self) -> u64 {
+        self.lock().ends
     }
 
     /// Notes which version the database holds.

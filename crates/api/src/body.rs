@@ -89,10 +89,7 @@ impl http_body::Body for Patient {
         let until = this
             .until
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        until
-            .as_mut()
-            .poll(cx)
-            .map(|()| Some(Err(Stalled.into())))
+        until.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
     }
 
     fn is_end_stream(&self) -> bool {

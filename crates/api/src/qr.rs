@@ -18,7 +18,8 @@ pub(crate) fn data_uri(text: &str) -> Option<String> {
     ))
 }
 
-fn png(text: &str) -> Option<Vec<u8>> {
+/// The code as a PNG; `None` where the text does not fit in a QR code.
+pub(crate) fn png(text: &str) -> Option<Vec<u8>> {
     // A screen is neither dirty nor torn: large modules help more than redundancy.
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = code.width();

@@ -95,7 +95,7 @@ impl App {
         Ok(app)
     }
 
-    /// Connects every instance that was paired and not logged out.
+    /// Connects every instance that was paired and neither logged out nor stopped.
     ///
     /// # Errors
     /// The database's.
@@ -106,7 +106,8 @@ impl App {
         };
         for row in rows {
             let connector = &self.0.parts.connector;
-            if !(row.wanted || connector.is_paired(row.key()).await) {
+            let stopped = row.stopped_at.is_some();
+            if stopped || !(row.wanted || connector.is_paired(row.key()).await) {
                 continue;
             }
             if let Some(handle) = self.by_key(row.key())

@@ -13,6 +13,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::Error;
 use crate::instance::{Handle, Status};
+use crate::settings::Settings;
 use crate::tokens::{token_text, two_draws};
 
 /// How long a caller waits for a QR or pairing code.
@@ -49,6 +50,21 @@ impl App {
         name: &str,
         wished: Option<&str>,
     ) -> Result<(Standing, String), Error> {
+        self.create_instance_with(caller, name, wished, Settings::default())
+            .await
+    }
+
+    /// The same with settings, which are there from the beginning.
+    ///
+    /// # Errors
+    /// As [`App::create_instance`].
+    pub async fn create_instance_with(
+        &self,
+        caller: &Caller,
+        name: &str,
+        wished: Option<&str>,
+        settings: Settings,
+    ) -> Result<(Standing, String), Error> {
         caller.require_account()?;
         caller.require(Scope::Admin)?;
         if !is_valid_name(name) {
@@ -69,8 +85,10 @@ impl App {
         );
         let (app, account) = (self.clone(), caller.account.clone());
         let (name, hash) = (name.to_owned(), TokenHash::of(&token));
-        let made = self
-            .to_the_end(async move { app.insert_instance(&ids, &account, &name, hash, now).await });
+        let made = self.to_the_end(async move {
+            app.insert_instance(&ids, &account, &name, hash, now, settings)
+                .await
+        });
         Ok((made.await?, token))
     }
 
@@ -81,6 +99,7 @@ impl App {
         name: &str,
         hash: TokenHash,
         now: Timestamp,
+        settings: Settings,
     ) -> Result<Standing, Error> {
         let mut tx = self.db().begin().await?;
         let key = instances::insert(&mut tx, id, account, name, now)
@@ -104,6 +123,7 @@ impl App {
                 labelwire_store::Error::Taken(_) => Error::TokenTaken,
                 other => Error::Store(other),
             })?;
+        settings.write(&mut tx, key).await?;
         let row = instances::find(tx.conn(), key).await?;
         tx.commit().await?;
         let row = row.ok_or(labelwire_store::Error::Corrupt("instances"))?;

@@ -37,6 +37,8 @@ row! {
         pub business_name: Option<String>,
         /// Shown name.
         pub push_name: Option<String>,
+        /// When a caller stopped it, microseconds; `None` where it may run.
+        pub stopped_at: Option<i64>,
     }
 }
 
@@ -163,6 +165,20 @@ pub async fn set_wanted(tx: &mut Tx, key: InstanceKey, wanted: bool) -> Result<(
     Ok(())
 }
 
+/// Writes since when an instance is stopped; `None` where it may run.
+///
+/// # Errors
+/// The engine's own.
+pub async fn set_stopped(
+    tx: &mut Tx,
+    key: InstanceKey,
+    at: Option<Timestamp>,
+) -> Result<(), Error> {
+    on!(tx.conn(), c => sqlx::query(sql!("instances/set_stopped"))
+        .bind(key.0).bind(at.map(|at| at.0)).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// Writes when the first sync ended.
 ///
 /// # Errors
@@ -224,6 +240,8 @@ pub async fn forget_pairing(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> 
 /// The engine's own.
 pub async fn forget_mirror(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("chat_labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("message_labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("label_orders/delete")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("lid_map/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("contacts/delete_all")).bind(key.0).execute(c).await.map(drop))?;

@@ -82,7 +82,14 @@ impl Actor {
                 () = tasks.stopping() => break,
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Start(done)) => {
-                        let _ = done.send(self.start().await);
+                        let _ = done.send(self.start_again().await);
+                    }
+                    Some(Ask::Stop(done)) => {
+                        let _ = done.send(self.stop().await);
+                    }
+                    Some(Ask::Restart(done)) => {
+                        self.shut().await;
+                        let _ = done.send(self.start_again().await);
                     }
                     Some(Ask::LogOut(done)) => {
                         let _ = done.send(self.log_out().await);
@@ -157,6 +164,37 @@ impl Actor {
         self.batcher = Batcher::new(self.version);
         self.ready.clear();
         self.needs_snapshot = false;
+        Ok(())
+    }
+
+    /// Starts a client because a caller asks for one, who thereby takes back that
+    /// it is stopped.
+    async fn start_again(&mut self) -> Result<(), PhoneError> {
+        if self.handle.status.borrow().stopped {
+            self.set_stopped(false)
+                .await
+                .map_err(|e| PhoneError::Refused(e.to_string()))?;
+        }
+        self.start().await
+    }
+
+    async fn stop(&mut self) -> Result<(), Error> {
+        // First of all: a crash from here on must not bring the client back.
+        self.set_stopped(true).await?;
+        self.shut().await;
+        if self.handle.status.borrow().state != State::LoggedOut {
+            self.set_state(State::Disconnected, "stopped by the API")
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn set_stopped(&self, stopped: bool) -> Result<(), Error> {
+        let at = stopped.then(|| self.parts.clock.now());
+        let mut tx = self.parts.db.begin().await?;
+        instances::set_stopped(&mut tx, self.handle.key, at).await?;
+        tx.commit().await?;
+        self.handle.status.send_modify(|s| s.stopped = stopped);
         Ok(())
     }
 

@@ -36,6 +36,8 @@ pub struct Status {
     pub synced: bool,
     /// The QR code to scan now.
     pub qr: Option<String>,
+    /// Whether a caller stopped it: it stays so, whatever is restarted, until one starts it.
+    pub stopped: bool,
 }
 
 /// What an actor needs from outside.
@@ -51,6 +53,10 @@ pub(crate) struct Parts {
 pub(crate) enum Ask {
     /// Run a client, if none runs; answer with it.
     Start(oneshot::Sender<Result<(), PhoneError>>),
+    /// Stop the client, keep the pairing, and run none until asked to.
+    Stop(oneshot::Sender<Result<(), Error>>),
+    /// Stop the client, if one runs, and run a new one.
+    Restart(oneshot::Sender<Result<(), PhoneError>>),
     /// Stop the client; the pairing is void afterwards.
     LogOut(oneshot::Sender<Result<(), Error>>),
     /// Stop the client and end the actor.
@@ -110,6 +116,7 @@ impl Handle {
                 profile: row.profile(),
                 synced: row.synced_at.is_some(),
                 qr: None,
+                stopped: row.stopped_at.is_some(),
             }),
             line: Mutex::new(None),
             asked: Asked::default(),
@@ -143,11 +150,37 @@ impl Handle {
     /// # Errors
     /// [`Error::Phone`] where the client could not be started.
     pub async fn connect(&self) -> Result<(), Error> {
+        self.run_client(Ask::Start).await
+    }
+
+    /// Runs a new client, in the place of the one that runs, if one does.
+    ///
+    /// # Errors
+    /// [`Error::Phone`] where the client could not be started.
+    pub(crate) async fn restart(&self) -> Result<(), Error> {
+        self.run_client(Ask::Restart).await
+    }
+
+    async fn run_client(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<Result<(), PhoneError>>) -> Ask,
+    ) -> Result<(), Error> {
         let (done, wait) = oneshot::channel();
-        self.ask(Ask::Start(done)).await?;
+        self.ask(ask(done)).await?;
         wait.await
             .map_err(|_| Error::Stopping)?
             .map_err(|e| Error::Phone(e.to_string()))
+    }
+
+    /// Stops the client and keeps the pairing. None runs until [`Self::connect`]
+    /// or [`Self::restart`], not even after a restart of the program.
+    ///
+    /// # Errors
+    /// The database's; [`Error::Stopping`].
+    pub(crate) async fn stop(&self) -> Result<(), Error> {
+        let (done, wait) = oneshot::channel();
+        self.ask(Ask::Stop(done)).await?;
+        wait.await.map_err(|_| Error::Stopping)?
     }
 
     /// Unlinks the device where that is possible, and forgets the pairing.

@@ -4,7 +4,10 @@
 mod contacts;
 mod gateway;
 mod identity;
+mod inbound;
+mod labels;
 mod recovery;
+mod storm;
 mod sync;
 mod witness;
 mod writes;

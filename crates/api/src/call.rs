@@ -31,6 +31,18 @@ impl Call {
     pub(crate) async fn of(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let query = Query::of(parts.uri.query());
         let caller = caller(app, parts, &query).await?;
+        Self::known(parts, query, caller).await
+    }
+
+    /// The call of a caller who is known already.
+    ///
+    /// # Errors
+    /// [`Refusal::PathInvalid`].
+    pub(crate) async fn known(
+        parts: &mut Parts,
+        query: Query,
+        caller: Caller,
+    ) -> Result<Self, Refusal> {
         let params = RawPathParams::from_request_parts(parts, &())
             .await
             .map_err(|_| Refusal::PathInvalid)?

@@ -50,6 +50,7 @@ const CREATES: &[&str] = &[
     "/v1/session/create",
     "/v2/session/create",
     "/api/sessions",
+    "/api/sessions/",
     "/instance/create",
 ];
 /// Unknown tokens an address may try, as a multiple of a token's calls.

@@ -20,6 +20,8 @@ use crate::instance::Handle;
 
 /// Chats one round of queries takes.
 const CHUNK: usize = 4_000;
+/// Fewest rows read for a page: some are groups, or a person again.
+const SMALLEST_READ: usize = 200;
 /// Most contacts a page holds.
 pub const LARGEST_PAGE: usize = 5_000;
 
@@ -108,7 +110,7 @@ impl App {
                 jid: shown,
                 ..Contact::default()
             },
-            |(_, contact)| contact,
+            |known| known.contact,
         ))
     }
 
@@ -125,18 +127,37 @@ impl App {
         limit: usize,
     ) -> Result<Vec<Contact>, Error> {
         let handle = self.instance(caller, Scope::Read, name)?;
-        let limit = i64::try_from(limit.clamp(1, LARGEST_PAGE)).unwrap_or(1);
-        let behind = match after {
-            Some(after) => place_of(self.db(), handle.key, ChatJid::parse(after)?).await?,
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        let mut behind = match after {
+            Some(after) => {
+                let jid = ChatJid::parse(after)?;
+                let known = contacts_of(self.db(), handle.key, vec![jid]).await?;
+                let place = known.into_iter().find_map(|k| k.place);
+                place.unwrap_or_else(|| after.to_owned())
+            }
             None => String::new(),
         };
-        let page = {
+        let mut shown = Vec::new();
+        while shown.len() < limit {
+            let wanted = (limit - shown.len()).max(SMALLEST_READ);
+            let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
             let mut reader = self.db().reader().await?;
-            contacts::page_people(reader.conn(), handle.key, &behind, limit).await?
-        };
-        let jids = page.into_iter().map(ChatJid::from_app_state).collect();
-        let known = contacts_of(self.db(), handle.key, jids).await?;
-        Ok(known.into_iter().map(|(_, contact)| contact).collect())
+            let page = contacts::page(reader.conn(), handle.key, &behind, wanted).await?;
+            drop(reader);
+            let Some(last) = page.last() else { break };
+            behind.clone_from(last);
+            let jids = page.into_iter().map(ChatJid::from_app_state);
+            let people = jids.filter(|jid| jid.is_phone() || jid.is_lid()).collect();
+            let known = contacts_of(self.db(), handle.key, people).await?;
+            shown.extend(
+                known
+                    .into_iter()
+                    .filter(|k| k.place.as_deref() == Some(k.asked.as_str()))
+                    .map(|k| k.contact),
+            );
+        }
+        shown.truncate(limit);
+        Ok(shown)
     }
 
     /// What to call these chats, by the id asked with; chats without any name are
@@ -153,9 +174,9 @@ impl App {
         Ok(contacts_of(self.db(), handle.key, jids)
             .await?
             .into_iter()
-            .filter_map(|(asked, contact)| {
-                let name = contact.display_name()?.to_owned();
-                Some((asked.as_str().to_owned(), name))
+            .filter_map(|known| {
+                let name = known.contact.display_name()?.to_owned();
+                Some((known.asked.as_str().to_owned(), name))
             })
             .collect())
     }
@@ -255,12 +276,21 @@ fn lid_of(jid: &ChatJid) -> Option<&str> {
     jid.as_str().strip_suffix("@lid")
 }
 
+/// What is known of a chat that was asked for.
+struct Known {
+    asked: ChatJid,
+    contact: Contact,
+    /// The one of its JIDs that stands for it in a list: the number where names
+    /// are known under it, else the first LID where they are.
+    place: Option<String>,
+}
+
 /// The contact of each chat, in the order asked.
 async fn contacts_of(
     db: &Db,
     instance: InstanceKey,
     jids: Vec<ChatJid>,
-) -> Result<Vec<(ChatJid, Contact)>, Error> {
+) -> Result<Vec<Known>, Error> {
     let mut all = Vec::with_capacity(jids.len());
     let mut reader = db.reader().await?;
     for chunk in jids.chunks(CHUNK) {
@@ -294,25 +324,16 @@ async fn contacts_of(
             {
                 chosen = twin;
             }
-            let contact = Contact::new(chosen.clone(), of(chosen));
-            all.push((jid.clone(), contact));
+            let rows = of(chosen);
+            let number = rows.iter().find(|row| row.chat == chosen.shown);
+            let first = number.or_else(|| rows.iter().min_by(|a, b| a.chat.cmp(&b.chat)));
+            let place = first.map(|row| row.chat.clone());
+            all.push(Known {
+                asked: jid.clone(),
+                contact: Contact::new(chosen.clone(), rows),
+                place,
+            });
         }
     }
     Ok(all)
-}
-
-/// The JID under which [`contacts::page_people`] shows the person of a JID.
-async fn place_of(db: &Db, instance: InstanceKey, jid: ChatJid) -> Result<String, Error> {
-    let mut reader = db.reader().await?;
-    let jids = [jid];
-    let map = Map::read(reader.conn(), instance, &jids).await?;
-    let [jid] = jids;
-    let who = map.who(&jid);
-    let keys: Vec<&str> = who.keys.iter().map(String::as_str).collect();
-    let rows = contacts::find_many(reader.conn(), instance, &keys).await?;
-    if rows.iter().any(|row| row.chat == who.shown) {
-        return Ok(who.shown);
-    }
-    let first = rows.into_iter().map(|row| row.chat).min();
-    Ok(first.unwrap_or(who.shown))
 }

@@ -2,19 +2,31 @@
 //! instance's state passes [`set_state`], each in one transaction with its
 //! history and, for the mirror, the collection's version and MACs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use labelwire_domain::change::{Association, Change, Mirror, Record, last_of_each};
+use labelwire_domain::change::{
+    Association, Change, LabelOrder, MessageLabel, Mirror, Record, RecordKey, last_of_each,
+};
+use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::Timestamp;
 use labelwire_domain::collection::Batch;
 use labelwire_domain::ids::{CommandId, InstanceKey};
 use labelwire_domain::instance::{Profile, State};
 use labelwire_domain::label::Label;
 use labelwire_store::log::NewEntry;
-use labelwire_store::{Error, Tx, chat_labels, collections, commands, instances, labels, log};
+use labelwire_store::{
+    Error, Tx, chat_labels, collections, commands, instances, label_orders, labels, log,
+    message_labels,
+};
 use serde_json::json;
 
 use crate::identity;
+
+mod baseline;
+mod entries;
+
+use baseline::baseline;
+use entries::{association_entry, label_entry, message_entry, order_entry};
 
 /// The collection labels live in.
 pub const REGULAR: &str = "regular";
@@ -84,13 +96,14 @@ pub async fn apply(
     for batch in std::mem::take(batches) {
         let Batch {
             complete,
+            whole,
             macs,
             version,
             records,
             ..
         } = batch;
         applied.merge(if complete {
-            replay(tx, instance, records, asked, now).await?
+            replay(tx, instance, records, whole, asked, now).await?
         } else {
             follow(tx, instance, records, asked, now).await?
         });
@@ -110,6 +123,7 @@ async fn replay(
     tx: &mut Tx,
     instance: InstanceKey,
     records: Vec<Record>,
+    whole: bool,
     asked: &mut dyn Attribution,
     now: Timestamp,
 ) -> Result<Applied, Error> {
@@ -118,7 +132,12 @@ async fn replay(
         .is_some_and(|row| row.synced_at.is_none());
     let known = labels::all(tx.conn(), instance).await?;
     let held = chat_labels::all(tx.conn(), instance).await?;
-    if first && known.is_empty() && held.is_empty() {
+    let messages = message_labels::all(tx.conn(), instance).await?;
+    let order = label_orders::find(tx.conn(), instance).await?;
+    let mut mirror = Mirror::new(known, held)
+        .with_messages(messages)
+        .with_order(order);
+    if first && mirror.is_empty() {
         baseline(tx, instance, records, now).await?;
         return Ok(Applied {
             everything: true,
@@ -126,7 +145,6 @@ async fn replay(
             ..Applied::default()
         });
     }
-    let mut mirror = Mirror::new(known, held);
     let mut claims = HashMap::new();
     if !asked.is_idle() {
         for record in &records {
@@ -136,7 +154,7 @@ async fn replay(
         }
     }
     let changes = mirror
-        .replace(last_of_each(records))
+        .replace(last_of_each(records), whole)
         .into_iter()
         .map(|change| {
             let actor = claims.remove(&change.key());
@@ -149,73 +167,71 @@ async fn replay(
     write(tx, instance, &mirror, changes, "sync", now).await
 }
 
-/// The first sync: one history row that names a stored baseline, not an event
-/// for each of its records.
-async fn baseline(
-    tx: &mut Tx,
-    instance: InstanceKey,
-    records: Vec<Record>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let mut label_records = Vec::new();
-    let mut associations = Vec::new();
-    for record in records {
-        match record {
-            Record::Label(label) => label_records.push(Record::Label(label)),
-            Record::Association(association) => associations.push(association),
-            Record::Message(_) | Record::Order(_) | Record::Removed(_) => {}
-        }
-    }
-    let label_records: Vec<Label> = last_of_each(label_records)
-        .into_iter()
-        .filter_map(|r| match r {
-            Record::Label(label) => Some(label),
-            _ => None,
-        })
-        .collect();
-    for label in &label_records {
-        labels::set(tx, instance, label).await?;
-    }
-    // In the order of the index, which saves a third of the inserts' time; the last
-    // record of each key first, so that it is the one that stays.
-    associations.reverse();
-    associations.sort_by(|a, b| (&a.chat_jid, &a.label_id).cmp(&(&b.chat_jid, &b.label_id)));
-    associations.dedup_by(|a, b| a.chat_jid == b.chat_jid && a.label_id == b.label_id);
-    let body = json!({
-        "labels": label_records.len(),
-        "associations": associations.len(),
-    });
-    let entry = NewEntry {
-        at: now,
-        kind: "instance.synced",
-        origin: "sync",
-        actor: None,
-        chat_jid: None,
-        label_id: None,
-        label_name: None,
-        body: body.to_string(),
-    };
-    let id = log::append(tx, instance, now, &[entry])
-        .await?
-        .unwrap_or_default();
-    let shown: Vec<_> = label_records.iter().map(label_json).collect();
-    log::insert_baseline(tx, id, 0, &serde_json::Value::from(shown).to_string()).await?;
-    for (part, chunk) in (1..).zip(associations.chunks(CHUNK)) {
-        chat_labels::set_many(tx, instance, chunk).await?;
-        log::insert_baseline(tx, id, part, &chat_labels::to_json(chunk)).await?;
-    }
-    instances::set_synced(tx, instance, now).await
+/// What the mirror must know to judge records: the keys of chats' and messages'
+/// ones, each once, and whether the order is among them.
+#[derive(Default)]
+struct Keys {
+    associations: BTreeSet<(String, ChatJid)>,
+    messages: BTreeSet<(String, ChatJid, String)>,
+    order: bool,
 }
 
-/// The associations among records, the last of each key.
-fn last_associations(records: Vec<Record>) -> Vec<Association> {
-    last_of_each(records)
-        .into_iter()
-        .filter_map(|record| match record {
-            Record::Association(association) => Some(association),
-            _ => None,
-        })
-        .collect()
+impl Keys {
+    fn of(records: &[Record]) -> Self {
+        let mut keys = Self::default();
+        for record in records {
+            match record.key() {
+                RecordKey::Association(label, chat) => {
+                    keys.associations.insert((label, chat));
+                }
+                RecordKey::Message(label, chat, message) => {
+                    keys.messages.insert((label, chat, message));
+                }
+                RecordKey::Order => keys.order = true,
+                RecordKey::Label(_) => {}
+            }
+        }
+        keys
+    }
+
+    /// The mirror as far as these keys go, and all labels.
+    async fn mirror(self, tx: &mut Tx, instance: InstanceKey) -> Result<Mirror, Error> {
+        let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, []);
+        if !self.associations.is_empty() {
+            let keys: Vec<_> = self.associations.into_iter().map(unsaid).collect();
+            let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
+            mirror = mirror.with_associations(held);
+        }
+        if !self.messages.is_empty() {
+            let keys: Vec<_> = self.messages.into_iter().map(unsaid_message).collect();
+            let held = message_labels::find_many(tx.conn(), instance, &keys).await?;
+            mirror = mirror.with_messages(held);
+        }
+        if self.order {
+            mirror = mirror.with_order(label_orders::find(tx.conn(), instance).await?);
+        }
+        Ok(mirror)
+    }
+}
+
+/// A key as the store is asked for it.
+fn unsaid((label_id, chat_jid): (String, ChatJid)) -> Association {
+    Association {
+        label_id,
+        chat_jid,
+        labeled: false,
+        changed_at: Timestamp(0),
+    }
+}
+
+fn unsaid_message((label_id, chat_jid, message_id): (String, ChatJid, String)) -> MessageLabel {
+    MessageLabel {
+        label_id,
+        chat_jid,
+        message_id,
+        labeled: false,
+        changed_at: Timestamp(0),
+    }
 }
 
 /// Changes on top of what is known.
@@ -229,9 +245,7 @@ async fn follow(
     if records.is_empty() {
         return Ok(Applied::default());
     }
-    let keys = last_associations(records.clone());
-    let held = chat_labels::find_many(tx.conn(), instance, &keys).await?;
-    let mut mirror = Mirror::new(labels::all(tx.conn(), instance).await?, held);
+    let mut mirror = Keys::of(&records).mirror(tx, instance).await?;
     let changes = records
         .into_iter()
         .filter_map(|record| {
@@ -253,9 +267,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<Applied, Error> {
     let mut entries = Vec::with_capacity(changes.len());
-    let mut sets = Vec::new();
-    let mut gone = Vec::new();
-    let mut label_sets: Vec<Label> = Vec::new();
+    let mut writes = Writes::default();
     for (change, actor) in changes {
         let origin = if actor.is_some() { "api" } else { origin };
         match change {
@@ -264,7 +276,7 @@ async fn write(
                     actor,
                     ..label_entry(before.as_ref(), &after, origin)
                 });
-                label_sets.push(after);
+                writes.labels.push(after);
             }
             Change::Association { before, after } => {
                 // A first record that says "not labeled" is known now, but nothing happened.
@@ -277,47 +289,114 @@ async fn write(
                         actor,
                     ));
                 }
-                sets.push(Record::Association(after));
+                writes.association(after, true);
             }
             Change::Forgotten { before } => {
                 if before.labeled {
                     entries.push(association_entry(mirror, &before, false, origin, None));
                 }
-                gone.push(before);
+                writes.association(before, false);
+            }
+            Change::Message { before, after } => {
+                if before.is_some() || after.labeled {
+                    entries.push(message_entry(mirror, &after, after.labeled, origin, actor));
+                }
+                writes.message(after, true);
+            }
+            Change::ForgottenMessage { before } => {
+                if before.labeled {
+                    entries.push(message_entry(mirror, &before, false, origin, None));
+                }
+                writes.message(before, false);
+            }
+            Change::Order { before, after } => {
+                entries.push(order_entry(before.as_deref(), &after, origin, actor));
+                writes.order = Some(after);
             }
         }
     }
-    let mut applied = Applied {
-        labels: !label_sets.is_empty(),
-        ..Applied::default()
-    };
-    for label in &label_sets {
-        labels::set(tx, instance, label).await?;
-        // Chats that carry it are shown otherwise from now on.
-        let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
-        let carriers = chat_labels::chats_of_label(tx.conn(), instance, &label.id, limit).await?;
-        applied.everything |= carriers.len() >= CHUNK;
-        applied.chats.extend(carriers);
-    }
-    let sets = last_associations(sets);
-    for chunk in sets.chunks(CHUNK) {
-        chat_labels::set_many(tx, instance, chunk).await?;
-    }
-    for chunk in gone.chunks(CHUNK) {
-        chat_labels::delete_many(tx, instance, chunk).await?;
-    }
-    if sets.len() + gone.len() > CHUNK {
-        applied.everything = true;
-    } else {
-        for association in sets.iter().chain(&gone) {
-            let jid = &association.chat_jid;
-            applied
-                .chats
-                .insert(identity::shown(tx.conn(), instance, jid).await?);
-        }
-    }
+    let applied = writes.write(tx, instance).await?;
     log::append(tx, instance, now, &entries).await?;
     Ok(applied)
+}
+
+/// The rows a transaction writes: of each key what it is in the end.
+#[derive(Default)]
+struct Writes {
+    labels: Vec<Label>,
+    /// Whether the row stays.
+    associations: BTreeMap<(String, ChatJid), (bool, Association)>,
+    messages: BTreeMap<(String, ChatJid, String), (bool, MessageLabel)>,
+    order: Option<LabelOrder>,
+}
+
+impl Writes {
+    fn association(&mut self, row: Association, stays: bool) {
+        let key = (row.label_id.clone(), row.chat_jid.clone());
+        self.associations.insert(key, (stays, row));
+    }
+
+    fn message(&mut self, row: MessageLabel, stays: bool) {
+        let key = (
+            row.label_id.clone(),
+            row.chat_jid.clone(),
+            row.message_id.clone(),
+        );
+        self.messages.insert(key, (stays, row));
+    }
+
+    async fn write(self, tx: &mut Tx, instance: InstanceKey) -> Result<Applied, Error> {
+        let mut applied = Applied {
+            labels: !self.labels.is_empty() || self.order.is_some(),
+            ..Applied::default()
+        };
+        for label in &self.labels {
+            labels::set(tx, instance, label).await?;
+            // Chats that carry it are shown otherwise from now on.
+            let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+            let carriers =
+                chat_labels::chats_of_label(tx.conn(), instance, &label.id, limit).await?;
+            applied.everything |= carriers.len() >= CHUNK;
+            applied.chats.extend(carriers);
+        }
+        let (sets, gone) = split(self.associations.into_values());
+        for chunk in sets.chunks(CHUNK) {
+            chat_labels::set_many(tx, instance, chunk).await?;
+        }
+        for chunk in gone.chunks(CHUNK) {
+            chat_labels::delete_many(tx, instance, chunk).await?;
+        }
+        if sets.len() + gone.len() > CHUNK {
+            applied.everything = true;
+        } else {
+            for association in sets.iter().chain(&gone) {
+                let jid = &association.chat_jid;
+                applied
+                    .chats
+                    .insert(identity::shown(tx.conn(), instance, jid).await?);
+            }
+        }
+        let (sets, gone) = split(self.messages.into_values());
+        for chunk in sets.chunks(CHUNK) {
+            message_labels::set_many(tx, instance, chunk).await?;
+        }
+        for chunk in gone.chunks(CHUNK) {
+            message_labels::delete_many(tx, instance, chunk).await?;
+        }
+        if let Some(order) = &self.order {
+            label_orders::set(tx, instance, order).await?;
+        }
+        Ok(applied)
+    }
+}
+
+/// Rows that stay, and rows that go.
+fn split<T>(rows: impl Iterator<Item = (bool, T)>) -> (Vec<T>, Vec<T>) {
+    let (mut sets, mut gone) = (Vec::new(), Vec::new());
+    for (stays, row) in rows {
+        if stays { &mut sets } else { &mut gone }.push(row);
+    }
+    (sets, gone)
 }
 
 /// A LID and a number turned out to be one person: their records get one shown
@@ -336,6 +415,7 @@ pub async fn merge_chats(
     let mut applied = Applied::default();
     for (lid, phone) in pairs {
         let (lid_jid, phone_jid) = (format!("{lid}@lid"), format!("{phone}@s.whatsapp.net"));
+        message_labels::merge(tx, instance, &lid_jid, &phone_jid).await?;
         if chat_labels::merge(tx, instance, &lid_jid, &lid_jid, &phone_jid).await? {
             applied.chats.insert(lid_jid);
             applied.chats.insert(phone_jid);
@@ -350,6 +430,10 @@ pub async fn merge_chats(
 /// # Errors
 /// The database's.
 pub async fn merge_unmerged(tx: &mut Tx, instance: InstanceKey) -> Result<Applied, Error> {
+    for row in message_labels::unmerged(tx.conn(), instance).await? {
+        let phone_jid = format!("{}@s.whatsapp.net", row.phone);
+        message_labels::merge(tx, instance, &row.lid_jid, &phone_jid).await?;
+    }
     let mut merged = false;
     for row in chat_labels::unmerged(tx.conn(), instance).await? {
         let phone_jid = format!("{}@s.whatsapp.net", row.phone);
@@ -413,61 +497,4 @@ pub async fn set_state(
     };
     log::append(tx, instance, now, &[entry]).await?;
     Ok(())
-}
-
-fn label_json(label: &Label) -> serde_json::Value {
-    json!({
-        "id": label.id,
-        "name": label.name,
-        "color": label.color,
-        "deleted": label.deleted,
-        "predefined_id": label.predefined_id,
-        "order": label.order_index,
-        "type": label.list_type,
-        "is_active": label.is_active,
-        "is_immutable": label.is_immutable,
-    })
-}
-
-fn label_entry(before: Option<&Label>, after: &Label, origin: &'static str) -> NewEntry {
-    let kind = match before {
-        _ if after.deleted => "label.deleted",
-        None => "label.created",
-        Some(known) if known.deleted => "label.created",
-        Some(_) => "label.changed",
-    };
-    NewEntry {
-        at: after.changed_at,
-        kind,
-        origin,
-        actor: None,
-        chat_jid: None,
-        label_id: Some(after.id.clone()),
-        label_name: Some(after.name.clone()),
-        body: json!({ "before": before.map(label_json), "after": label_json(after) }).to_string(),
-    }
-}
-
-fn association_entry(
-    mirror: &Mirror,
-    association: &Association,
-    labeled: bool,
-    origin: &'static str,
-    actor: Option<String>,
-) -> NewEntry {
-    let kind = if labeled {
-        "chat.labeled"
-    } else {
-        "chat.unlabeled"
-    };
-    NewEntry {
-        at: association.changed_at,
-        kind,
-        origin,
-        actor,
-        chat_jid: Some(association.chat_jid.as_str().to_owned()),
-        label_id: Some(association.label_id.clone()),
-        label_name: mirror.label_name(&association.label_id).map(str::to_owned),
-        body: json!({ "labeled": labeled }).to_string(),
-    }
 }

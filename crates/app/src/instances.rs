@@ -13,6 +13,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::Error;
 use crate::instance::{Handle, Status};
+use crate::settings::Settings;
 use crate::tokens::{token_text, two_draws};
 
 /// How long a caller waits for a QR or pairing code.
@@ -49,6 +50,21 @@ impl App {
         name: &str,
         wished: Option<&str>,
     ) -> Result<(Standing, String), Error> {
+        self.create_instance_with(caller, name, wished, Settings::default())
+            .await
+    }
+
+    /// The same with settings, which are there from the beginning.
+    ///
+    /// # Errors
+    /// As [`App::create_instance`].
+    pub async fn create_instance_with(
+        &self,
+        caller: &Caller,
+        name: &str,
+        wished: Option<&str>,
+        settings: Settings,
+    ) -> Result<(Standing, String), Error> {
         caller.require_account()?;
         caller.require(Scope::Admin)?;
         if !is_valid_name(name) {
@@ -62,11 +78,11 @@ impl App {
             None => token_text(self.entropy()),
         };
         let ids = self.new_ids();
-        self.make_instance(caller, ids, name.to_owned(), token)
+        self.make_instance(caller, ids, name.to_owned(), token, settings)
             .await
     }
 
-    /// The same, named by its own id: `prefix` and the id's short form.
+    /// Makes an instance named by its own id: `prefix` and the id's short form.
     ///
     /// # Errors
     /// [`Error::AccountTokenRequired`].
@@ -79,7 +95,8 @@ impl App {
         caller.require(Scope::Admin)?;
         let ids = self.new_ids();
         let name = format!("{prefix}{}", ids.0.short());
-        self.make_instance(caller, ids, name, token_text(self.entropy()))
+        let token = token_text(self.entropy());
+        self.make_instance(caller, ids, name, token, Settings::default())
             .await
     }
 
@@ -98,12 +115,15 @@ impl App {
         ids: (InstanceId, TokenId),
         name: String,
         token: String,
+        settings: Settings,
     ) -> Result<(Standing, String), Error> {
         let now = self.clock().now();
         let (app, account) = (self.clone(), caller.account.clone());
         let hash = TokenHash::of(&token);
-        let made = self
-            .to_the_end(async move { app.insert_instance(&ids, &account, &name, hash, now).await });
+        let made = self.to_the_end(async move {
+            app.insert_instance(&ids, &account, &name, hash, now, settings)
+                .await
+        });
         Ok((made.await?, token))
     }
 
@@ -114,6 +134,7 @@ impl App {
         name: &str,
         hash: TokenHash,
         now: Timestamp,
+        settings: Settings,
     ) -> Result<Standing, Error> {
         let mut tx = self.db().begin().await?;
         let key = instances::insert(&mut tx, id, account, name, now)
@@ -137,6 +158,7 @@ impl App {
                 labelwire_store::Error::Taken(_) => Error::TokenTaken,
                 other => Error::Store(other),
             })?;
+        settings.write(&mut tx, key).await?;
         let row = instances::find(tx.conn(), key).await?;
         tx.commit().await?;
         let row = row.ok_or(labelwire_store::Error::Corrupt("instances"))?;

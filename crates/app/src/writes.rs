@@ -145,7 +145,7 @@ impl App {
     /// [`Error::NeverSynced`]; the database's.
     pub async fn ordered_labels(&self, caller: &Caller, name: &str) -> Result<Vec<Label>, Error> {
         let mut labels = self.list_labels(caller, name).await?;
-        let order: Vec<i32> = Vec::new();
+        let order = self.label_order(caller, name).await?;
         labels.sort_by_key(|l| label_place(l, &order));
         Ok(labels)
     }

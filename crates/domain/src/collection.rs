@@ -12,6 +12,11 @@
 //! patch     V(1) M V(2) M  E E  V(2)=end
 //! snapshot  Clear M V(9) V(9)  E E E  V(9)=end      (the second V(9) is no end)
 //! ```
+//!
+//! Events tell of SETs on labels and chats only. What stands in the patch itself
+//! comes as a [`Step::Raw`] right before the version it leads to; where every
+//! version of a batch has one, its records are those, and the events only say
+//! that the sync went to its end.
 
 use std::sync::Arc;
 
@@ -55,10 +60,28 @@ pub enum Step {
     Clear,
     /// MACs were changed.
     Macs(MacOp),
+    /// What the stanza holds that leads to this version, whose write follows.
+    Raw {
+        /// The version it leads to.
+        version: u64,
+        /// What was read.
+        read: Raw,
+    },
     /// The version was written.
     Version(Version),
     /// A record was raised as an event.
     Record(Record),
+}
+
+/// What was read from a stanza, past the library's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Raw {
+    /// All records of a patch, in order.
+    Patch(Vec<Record>),
+    /// The records of a snapshot that no event tells of.
+    Snapshot(Vec<Record>),
+    /// A patch that could not be read: what no event tells of is unknown.
+    Unread,
 }
 
 /// What is committed in one transaction.
@@ -68,7 +91,11 @@ pub struct Batch {
     pub through: u64,
     /// The collection was replayed whole: what it did not hold is gone.
     pub complete: bool,
-    /// A REMOVE was among the changes; the library raises no event for it.
+    /// The records tell all there was: message labels, the order and removals
+    /// too. Otherwise only what the library raises events for.
+    pub whole: bool,
+    /// Something was among the changes that only a snapshot can tell: a REMOVE the
+    /// records do not hold, or a patch that could not be read.
     pub removed: bool,
     /// Changes of the stored MACs.
     pub macs: Vec<MacOp>,
@@ -95,6 +122,8 @@ pub enum Outcome {
 pub struct Batcher {
     committed: u64,
     pending: Option<Pending>,
+    /// What was read of the version whose write is next.
+    raw: Option<(u64, Raw)>,
     /// Nothing can be committed before a replay, which a [`Step::Clear`] begins:
     /// changes were lost, or the collection was stood down (then a sync that was
     /// under way must not pass for the replay).
@@ -107,13 +136,65 @@ struct Pending {
     removed: bool,
     macs: Vec<MacOp>,
     version: Option<Version>,
-    records: Vec<Record>,
+    /// What the library raised.
+    events: Vec<Record>,
+    /// What patches hold, in order.
+    patches: Vec<Record>,
+    /// What the snapshot holds that is not raised.
+    snapshot: Option<Vec<Record>>,
+    /// Some version was read from its stanza, and some was not.
+    read: bool,
+    not_read: bool,
+    /// Some patch could not be read, though it was tried.
+    unread: bool,
     /// The task that wrote a version whose events are not seen yet.
     unraised_by: Option<u64>,
     /// The step before was a version write.
     after_version: bool,
     /// The snapshot's doubled version write was seen.
     doubled: bool,
+}
+
+impl Pending {
+    fn take_raw(&mut self, raw: Option<Raw>) {
+        match raw {
+            Some(Raw::Patch(records)) => self.patches.extend(records),
+            Some(Raw::Snapshot(records)) => self.snapshot = Some(records),
+            Some(Raw::Unread) => self.unread = true,
+            None => {
+                self.not_read = true;
+                return;
+            }
+        }
+        self.read = true;
+        self.not_read |= self.unread;
+    }
+
+    fn into_batch(self, through: u64, version: Version) -> Batch {
+        let whole = self.read && !self.not_read;
+        let mut records = self.events;
+        match self.snapshot {
+            // Of a snapshot the events tell the rest. Those of patches behind it are
+            // among them and come again, in full and in order.
+            Some(snapshot) => {
+                records.extend(snapshot);
+                if whole {
+                    records.extend(self.patches);
+                }
+            }
+            None if whole => records = self.patches,
+            None => {}
+        }
+        Batch {
+            through,
+            complete: self.complete,
+            whole,
+            removed: self.unread || (self.removed && !whole),
+            macs: self.macs,
+            version,
+            records,
+        }
+    }
 }
 
 impl Batcher {
@@ -123,6 +204,7 @@ impl Batcher {
         Self {
             committed,
             pending: None,
+            raw: None,
             poisoned: false,
         }
     }
@@ -142,10 +224,12 @@ impl Batcher {
         if matches!(step, Step::Reset) {
             self.poisoned = true;
             self.pending = None;
+            self.raw = None;
             return Outcome::Pending;
         }
         if matches!(step, Step::Clear) {
             self.poisoned = false;
+            self.raw = None;
             self.pending = Some(Pending {
                 complete: true,
                 ..Pending::default()
@@ -162,6 +246,10 @@ impl Batcher {
         }
         match step {
             Step::Read | Step::Lookup | Step::Reset | Step::Clear => Outcome::Pending,
+            Step::Raw { version, read } => {
+                self.raw = Some((version, read));
+                Outcome::Pending
+            }
             Step::Macs(op) => {
                 let pending = self.pending.get_or_insert_default();
                 pending.after_version = false;
@@ -173,7 +261,7 @@ impl Batcher {
                 let pending = self.pending.get_or_insert_default();
                 pending.after_version = false;
                 pending.unraised_by = None;
-                pending.records.push(record);
+                pending.events.push(record);
                 Outcome::Pending
             }
             Step::Version(version) => self.version(seq, task, version),
@@ -187,11 +275,12 @@ impl Batcher {
         match step {
             Step::Read => writer == task,
             Step::Lookup | Step::Macs(_) | Step::Version(_) => writer != task,
-            Step::Reset | Step::Clear | Step::Record(_) => false,
+            Step::Reset | Step::Clear | Step::Raw { .. } | Step::Record(_) => false,
         }
     }
 
     fn version(&mut self, seq: u64, task: u64, version: Version) -> Outcome {
+        let raw = self.raw.take();
         if version.number == 0 {
             // The end of a sync of a collection that holds nothing.
             self.pending = None;
@@ -221,6 +310,8 @@ impl Batcher {
             let pending = self.pending.get_or_insert_default();
             pending.unraised_by = Some(task);
             pending.after_version = true;
+            let raw = raw.filter(|(number, _)| *number == version.number);
+            pending.take_raw(raw.map(|(_, read)| read));
             pending.version = Some(version);
             return Outcome::Pending;
         }
@@ -241,256 +332,9 @@ impl Batcher {
             return Outcome::Pending;
         };
         self.committed = version.number;
-        Outcome::Ready(Box::new(Batch {
-            through: seq,
-            complete: pending.complete,
-            removed: pending.removed,
-            macs: pending.macs,
-            version,
-            records: pending.records,
-        }))
+        Outcome::Ready(Box::new(pending.into_batch(seq, version)))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::change::Association;
-    use crate::chat::ChatJid;
-    use crate::clock::Timestamp;
-
-    fn v(number: u64) -> Step {
-        Step::Version(Version {
-            number,
-            state: Arc::from([]),
-            mismatch: false,
-        })
-    }
-    fn m() -> Step {
-        Step::Macs(MacOp::Put(Arc::from([([1; 32], [2; 32])])))
-    }
-    fn e() -> Step {
-        Step::Record(Record::Association(Association {
-            label_id: "1".into(),
-            chat_jid: ChatJid::from_app_state("1@lid"),
-            labeled: true,
-            changed_at: Timestamp(0),
-        }))
-    }
-
-    /// Feeds steps of `(task, step)`, returns what is not `Pending`.
-    fn feed(batcher: &mut Batcher, steps: Vec<(u64, Step)>) -> Vec<Outcome> {
-        steps
-            .into_iter()
-            .enumerate()
-            .map(|(i, (task, step))| batcher.step(i as u64, task, step))
-            .filter(|o| *o != Outcome::Pending)
-            .collect()
-    }
-
-    fn ready(outcomes: &[Outcome]) -> Vec<(u64, usize, bool)> {
-        outcomes
-            .iter()
-            .map(|o| match o {
-                Outcome::Ready(b) => (b.version.number, b.records.len(), b.complete),
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn patches_end_at_the_repeated_version() {
-        let mut batcher = Batcher::new(0);
-        let steps = vec![
-            (1, Step::Read),
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(1)),
-            (1, m()),
-            (1, Step::Lookup),
-            (1, v(2)),
-            (1, m()),
-            (1, e()),
-            (1, e()),
-            (1, v(2)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(2, 2, false)]);
-        assert!(!batcher.is_pending());
-    }
-
-    #[test]
-    fn a_snapshots_doubled_version_is_not_its_end() {
-        let mut batcher = Batcher::new(0);
-        let steps = vec![
-            (1, Step::Clear),
-            (1, m()),
-            (1, v(9)),
-            (1, v(9)),
-            (1, e()),
-            (1, v(9)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(9, 1, true)]);
-    }
-
-    #[test]
-    fn a_snapshot_with_patches_behind_it_is_one_batch() {
-        let mut batcher = Batcher::new(0);
-        let steps = vec![
-            (1, Step::Clear),
-            (1, m()),
-            (1, v(9)),
-            (1, Step::Lookup),
-            (1, v(10)),
-            (1, m()),
-            (1, e()),
-            (1, e()),
-            (1, v(10)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(10, 2, true)]);
-    }
-
-    #[test]
-    fn an_empty_snapshot_and_an_empty_account_end_too() {
-        let mut batcher = Batcher::new(0);
-        let steps = vec![(1, Step::Clear), (1, v(3)), (1, v(3)), (1, v(3))];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(3, 0, true)]);
-    }
-
-    #[test]
-    fn a_sync_that_died_between_counting_and_raising_is_lost_until_a_snapshot() {
-        // The second patch fails; the same task tries again.
-        let mut batcher = Batcher::new(0);
-        let steps = vec![
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(1)),
-            (1, m()),
-            (1, Step::Lookup),
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(2)),
-            (1, m()),
-            (1, e()),
-            (1, v(2)),
-        ];
-        assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
-        assert!(batcher.is_pending());
-        let replay = vec![
-            (1, Step::Clear),
-            (1, m()),
-            (1, v(2)),
-            (1, v(2)),
-            (1, e()),
-            (1, v(2)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, replay)), [(2, 1, true)]);
-
-        // Another task goes on where the first died.
-        let mut batcher = Batcher::new(0);
-        let steps = vec![
-            (1, Step::Read),
-            (1, v(1)),
-            (1, m()),
-            (2, Step::Read),
-            (2, v(1)),
-        ];
-        assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
-    }
-
-    #[test]
-    fn a_read_by_a_bystander_is_no_loss() {
-        let mut batcher = Batcher::new(4);
-        let steps = vec![
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(5)),
-            (7, Step::Read),
-            (1, m()),
-            (1, e()),
-            (1, v(5)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(5, 1, false)]);
-    }
-
-    #[test]
-    fn a_page_without_label_events_still_advances() {
-        let mut batcher = Batcher::new(4);
-        assert_eq!(
-            ready(&feed(&mut batcher, vec![(1, v(5)), (1, m()), (1, v(5))])),
-            [(5, 0, false)]
-        );
-    }
-
-    #[test]
-    fn a_conflict_leaves_changes_that_the_next_end_takes() {
-        let mut batcher = Batcher::new(4);
-        let steps = vec![
-            (1, Step::Read),
-            (1, Step::Lookup), // built a patch on 4
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(5)),
-            (1, m()),
-            (1, e()), // absorbed another's
-            (1, Step::Read),
-            (1, Step::Lookup), // rebuilt
-            (1, Step::Read),
-            (1, Step::Read),
-            (1, Step::Lookup),
-            (1, v(6)),
-            (1, m()),
-            (1, e()),
-            (1, v(6)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, steps)), [(6, 2, false)]);
-    }
-
-    #[test]
-    fn an_empty_answer_to_a_reset_empties_nothing() {
-        let mut batcher = Batcher::new(4);
-        let steps = vec![
-            (1, Step::Reset),
-            (1, Step::Read),
-            (1, Step::Clear),
-            (1, v(0)),
-        ];
-        assert_eq!(feed(&mut batcher, steps), [Outcome::Lost]);
-
-        let mut batcher = Batcher::new(0);
-        assert_eq!(
-            feed(
-                &mut batcher,
-                vec![(1, Step::Read), (1, Step::Clear), (1, v(0))]
-            ),
-            []
-        );
-        assert!(!batcher.is_pending());
-    }
-
-    #[test]
-    fn a_sync_under_way_during_a_reset_does_not_pass_for_the_replay() {
-        let mut batcher = Batcher::new(4);
-        let steps = vec![
-            (7, Step::Read),
-            (1, Step::Reset),
-            (7, Step::Lookup),
-            (7, v(5)),
-            (7, m()),
-            (7, e()),
-            (7, v(5)),
-        ];
-        assert_eq!(feed(&mut batcher, steps), []);
-        let replay = vec![
-            (1, Step::Reset),
-            (1, Step::Read),
-            (1, Step::Clear),
-            (1, m()),
-            (1, v(5)),
-            (1, v(5)),
-            (1, e()),
-            (1, e()),
-            (1, v(5)),
-        ];
-        assert_eq!(ready(&feed(&mut batcher, replay)), [(5, 2, true)]);
-    }
-}
+mod tests;

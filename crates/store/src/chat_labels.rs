@@ -63,7 +63,7 @@ pub fn to_json(associations: &[Association]) -> String {
 }
 
 /// A JSON string. Ids and JIDs nearly never need escaping; what does, serde escapes.
-fn push_text(json: &mut String, text: &str) {
+pub(crate) fn push_text(json: &mut String, text: &str) {
     if text
         .bytes()
         .all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')

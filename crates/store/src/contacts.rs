@@ -73,18 +73,17 @@ pub async fn find_many(
     )
 }
 
-/// The next people behind a JID, one JID each: the number where names are known
-/// under it, else the first LID they are known under.
+/// The next JIDs behind one under which names are known, in order.
 ///
 /// # Errors
 /// The engine's own.
-pub async fn page_people(
+pub async fn page(
     conn: Conn<'_>,
     instance: InstanceKey,
     behind: &str,
     limit: i64,
 ) -> Result<Vec<String>, Error> {
-    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("contacts/page_people"))
+    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("contacts/page"))
         .bind(instance.0).bind(behind).bind(limit).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|r| r.0).collect())
 }

@@ -240,6 +240,8 @@ pub async fn forget_pairing(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> 
 /// The engine's own.
 pub async fn forget_mirror(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("chat_labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("message_labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("label_orders/delete")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("labels/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("lid_map/delete_all")).bind(key.0).execute(c).await.map(drop))?;
     on!(tx.conn(), c => sqlx::query(sql!("contacts/delete_all")).bind(key.0).execute(c).await.map(drop))?;
@@ -259,3 +261,7 @@ pub async fn delete(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("instances/delete")).bind(key.0).execute(c).await.map(drop))?;
     Ok(())
 }
+
+#[cfg(all(test, feature = "testing"))]
+#[path = "instances_tests.rs"]
+mod tests;

@@ -16,11 +16,14 @@ pub mod db;
 pub mod error;
 pub mod idempotency;
 pub mod instances;
+pub mod label_orders;
 pub mod labels;
 pub mod lid_map;
 pub mod log;
+pub mod message_labels;
 mod migrate;
 pub mod protocol;
+pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;

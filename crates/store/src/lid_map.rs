@@ -59,8 +59,11 @@ pub async fn find_by_phone(
     instance: InstanceKey,
     phone: &str,
 ) -> Result<Option<Mapping>, Error> {
-    Ok(on!(conn, c => sqlx::query_as(sql!("lid_map/find_by_phone"))
-        .bind(instance.0).bind(phone).fetch_optional(c).await)?)
+    // SQLite, without statistics, would rather walk the instance's whole map.
+    Ok(
+        on!(conn, c, text = "lid_map/find_by_phone" => sqlx::query_as(text)
+        .bind(instance.0).bind(phone).fetch_optional(c).await)?,
+    )
 }
 
 /// What is known of these LIDs, the mapping learned last first.

@@ -29,6 +29,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0005_protocol.sql"),
     ),
     both(
+        6,
+        "message_labels",
+        include_str!("../migrations/0006_message_labels.sql"),
+    ),
+    both(
         7,
         "contacts",
         include_str!("../migrations/0007_contacts.sql"),
@@ -38,6 +43,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         9,
         "commands",
         include_str!("../migrations/0009_commands.sql"),
+    ),
+    both(
+        10,
+        "settings",
+        include_str!("../migrations/0010_settings.sql"),
     ),
     both(
         11,

@@ -9,15 +9,16 @@ use labelwire_domain::clock::Clock;
 use labelwire_domain::ids::InstanceKey;
 use labelwire_store::Db;
 use tokio::sync::{Mutex, oneshot};
-use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::wacore::store::traits::DeviceStore as _;
+use whatsapp_rust::{RawNodeLease, TokioRuntime};
 
 use crate::backend::{RegularOverlay, SqlBackend};
 use crate::contacts::Ears;
 use crate::events::{Forward, Queue};
 use crate::phone::WaPhone;
+use crate::raw::Watched;
 use crate::send::Acks;
 
 /// Which WhatsApp is spoken to.
@@ -86,7 +87,7 @@ impl WaConnector {
 
     async fn bot(&self, backend: Arc<SqlBackend>, forward: Forward) -> Result<Bot, PhoneError> {
         let builder = Bot::builder()
-            .with_backend_arc(backend)
+            .with_backend_arc(backend.clone())
             .with_runtime(TokioRuntime)
             .with_event_handler(forward)
             // What the phone shows as the linked device's system; the library
@@ -99,13 +100,16 @@ impl WaConnector {
                 .with_transport_factory(crate::socket::Sockets::new(
                     whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL,
                 ))
-                .with_http_client(whatsapp_rust::http::UreqHttpClient::new()),
+                .with_http_client(Watched::new(
+                    whatsapp_rust::http::UreqHttpClient::new(),
+                    backend,
+                )),
         };
         #[cfg(feature = "simulator")]
         let builder = match &self.0.endpoint {
             Endpoint::Simulator { ws_url, http_url } => builder
                 .with_transport_factory(crate::loopback::transport(ws_url)?)
-                .with_http_client(crate::loopback::Http::new(http_url)?)
+                .with_http_client(Watched::new(crate::loopback::Http::new(http_url)?, backend))
                 // The simulator takes any; the real one's is read from the web.
                 .with_version((2, 3000, 1)),
         };
@@ -133,8 +137,12 @@ impl Connector for WaConnector {
         };
         let bot = self.bot(Arc::clone(&backend), forward).await?;
         let client = bot.client();
+        let stanzas = client.acquire_raw_node_forwarding();
+        overlay.raw().listen();
         let (stop, stopped) = oneshot::channel();
-        self.0.tasks.spawn(hold(bot.spawn(), stopped, events));
+        self.0
+            .tasks
+            .spawn(hold(bot.spawn(), stanzas, stopped, events));
         Ok(Arc::new(WaPhone {
             client,
             overlay,
@@ -156,6 +164,8 @@ impl Connector for WaConnector {
 /// asked to.
 async fn hold(
     mut bot: BotHandle,
+    // Stanzas are told of while this lives.
+    _stanzas: RawNodeLease,
     stopped: oneshot::Receiver<oneshot::Sender<()>>,
     events: EventSink,
 ) {

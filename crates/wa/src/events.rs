@@ -41,6 +41,7 @@ pub(crate) struct Forward {
 impl EventHandler for Forward {
     fn handle_event(&self, event: Arc<Event>) {
         match &*event {
+            Event::RawNode(stanza) => self.overlay.raw().note(stanza.get()),
             Event::LabelEditUpdate(update) => self.overlay.record(translate::label(update)),
             Event::LabelAssociationUpdate(update) => {
                 self.overlay.record(translate::association(update));

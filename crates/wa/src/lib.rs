@@ -15,8 +15,10 @@ mod contacts;
 mod events;
 #[cfg(feature = "simulator")]
 mod loopback;
+mod mutation;
 mod patch;
 mod phone;
+mod raw;
 mod send;
 mod socket;
 mod translate;

@@ -25,7 +25,7 @@ use whatsapp_rust::waproto::codec::syncd_patch_to_vec;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use crate::backend::{REGULAR, SqlBackend};
-use crate::translate;
+use crate::mutation;
 
 /// How long a verdict is waited for.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
@@ -78,7 +78,7 @@ async fn build(backend: &SqlBackend, records: &[Record]) -> Result<(Vec<u8>, u64
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let mutations: Vec<wa::SyncdMutation> = records
         .iter()
-        .filter_map(translate::mutation)
+        .filter_map(mutation::of)
         .map(|(index, value, version)| {
             let mut iv = [0; 16];
             rng.fill_bytes(&mut iv);

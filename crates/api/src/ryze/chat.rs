@@ -1,33 +1,32 @@
-//! Labels, which this dialect calls tags: list them, put them on chats, take them off.
+//! Labels, which this dialect calls tags: list, make and delete them, put them on
+//! chats and take them off.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use labelwire_app::App;
-use labelwire_domain::instance::State as Standing;
+use labelwire_app::writes::NewLabel;
 use labelwire_domain::token::Scope;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::Call;
 use super::error::{Error, ErrorView};
-use super::view::{TagView, TagsView, WrittenView};
+use super::view::{OfInstance, TagChangedView, TagView, TagsView, WrittenView};
 use crate::body;
+
+/// Colours a caller may choose: 0 to this.
+const LAST_COLOR: i32 = 10;
 
 /// An instance's live labels, by id.
 #[utoipa::path(
     get,
     path = "/api/chat/tag/{instance}",
     tag = "chat",
-    security(("token" = [])),
-    params(("instance" = String, Path, description = "Instance name")),
+    params(OfInstance),
     responses(
-        (status = 200, body = TagsView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
-        (status = 503, body = ErrorView),
+        (status = 200, description = "The labels", body = TagsView),
+        (status = 503, description = "The instance was never paired", body = ErrorView),
     ),
 )]
 pub(super) async fn tags(
@@ -44,14 +43,108 @@ pub(super) async fn tags(
     }))
 }
 
+/// A label to make.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewTag {
+    /// Its name; blanks at its ends are cut off.
+    #[schema(value_type = String, required, example = "VIP", max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    name: Option<String>,
+    /// Palette index, 0 to 10; 0 where it is left out or another number.
+    #[serde(default, deserialize_with = "color")]
+    #[schema(value_type = Option<i64>, required = false, example = 5)]
+    color: i32,
+}
+
+/// The documented silent rule: a whole number outside of 0 to 10 is colour 0.
+fn color<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else {
+        return Ok(0);
+    };
+    match number.as_f64() {
+        // In the palette's range every number is exact.
+        Some(float) if float.fract() == 0.0 => Ok((0..=LAST_COLOR)
+            .find(|index| f64::from(*index) == float)
+            .unwrap_or_default()),
+        _ => Err(serde::de::Error::custom("`color` must be a whole number")),
+    }
+}
+
+/// Makes a label. Answers once WhatsApp has accepted it.
+#[utoipa::path(
+    post,
+    path = "/api/chat/tag/{instance}",
+    tag = "chat",
+    params(OfInstance),
+    request_body = NewTag,
+    responses(
+        (status = 200, description = "The label", body = TagChangedView),
+        (status = 409, description = "A label has that name, or there are as many as may be", body = ErrorView),
+        (status = 502, description = "WhatsApp refused; nothing was changed", body = ErrorView),
+        (status = 503, description = "The instance is not connected, or not synced yet", body = ErrorView),
+    ),
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Call(call): Call,
+    body: Body,
+) -> Result<Json<TagChangedView>, Error> {
+    let name = call.instance()?;
+    app.instance(&call.caller, Scope::Label, name)?;
+    let asked: NewTag = body::json(body).await?;
+    let tag = given(asked.name.as_deref()).ok_or_else(|| Error::bad("Tag name is required"))?;
+    let new = NewLabel {
+        name: tag.to_owned(),
+        color: Some(asked.color),
+    };
+    let label = app.create_label(&call.caller, name, new).await?;
+    Ok(Json(TagChangedView {
+        success: true,
+        message: "Tag created successfully",
+        tag: label.into(),
+    }))
+}
+
+/// Deletes a label: it is off every chat. Answers once WhatsApp has accepted it.
+#[utoipa::path(
+    delete,
+    path = "/api/chat/tag/{instance}",
+    tag = "chat",
+    params(
+        OfInstance,
+        ("tagId" = String, Query, pattern = "\\S", description = "The label's id"),
+    ),
+    responses(
+        (status = 200, description = "It is deleted", body = TagChangedView),
+        (status = 409, description = "The phone keeps this list by itself", body = ErrorView),
+        (status = 502, description = "WhatsApp refused; nothing was changed", body = ErrorView),
+        (status = 503, description = "The instance is not connected, or not synced yet", body = ErrorView),
+    ),
+)]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<TagChangedView>, Error> {
+    let name = call.instance()?;
+    app.instance(&call.caller, Scope::Label, name)?;
+    let tag = required(&call, "tagId")?;
+    app.delete_label(&call.caller, name, tag).await?;
+    Ok(Json(TagChangedView {
+        success: true,
+        message: "Tag deleted successfully",
+        tag: TagView::gone(tag.to_owned()),
+    }))
+}
+
 /// A label to put on a chat.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct AssignTag {
     /// Digits, `…@s.whatsapp.net`, `…@lid`, `…@g.us` or `…@newsletter`.
-    #[schema(required, example = "5511999999999")]
+    #[schema(value_type = String, required, example = "5511999999999",
+        pattern = "^(\\+?([ ().-]*[0-9]){5,20}(@s\\.whatsapp\\.net|@c\\.us)?|[0-9]{1,20}@lid|[0-9]{10,20}@(g\\.us|newsletter))$")]
     number: Option<String>,
     /// The label's id.
-    #[schema(required, example = "2")]
+    #[schema(value_type = String, required, pattern = "\\S", example = "2")]
     #[serde(rename = "tagId")]
     tag_id: Option<String>,
 }
@@ -61,17 +154,13 @@ pub(super) struct AssignTag {
     post,
     path = "/api/chat/assignTag/{instance}",
     tag = "chat",
-    security(("token" = [])),
-    params(("instance" = String, Path, description = "Instance name")),
+    params(OfInstance),
     request_body = AssignTag,
     responses(
-        (status = 200, body = WrittenView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
-        (status = 502, body = ErrorView),
-        (status = 503, body = ErrorView),
+        (status = 200, description = "The chat carries it", body = WrittenView),
+        (status = 409, description = "The phone keeps this list by itself", body = ErrorView),
+        (status = 502, description = "WhatsApp refused; nothing was changed", body = ErrorView),
+        (status = 503, description = "The instance is not connected, or not synced yet", body = ErrorView),
     ),
 )]
 pub(super) async fn assign(
@@ -80,11 +169,10 @@ pub(super) async fn assign(
     body: Body,
 ) -> Result<Json<WrittenView>, Error> {
     let name = call.instance()?;
-    let handle = app.instance(&call.caller, Scope::Label, name)?;
+    app.instance(&call.caller, Scope::Label, name)?;
     let asked: AssignTag = body::json(body).await?;
     let number = given(asked.number.as_deref()).ok_or_else(|| Error::bad("Number is required"))?;
     let tag = given(asked.tag_id.as_deref()).ok_or_else(|| Error::bad("tagId is required"))?;
-    online(handle.status().state)?;
     app.set_chat_label(&call.caller, name, tag, number, true)
         .await?;
     Ok(Json(WrittenView {
@@ -99,20 +187,17 @@ pub(super) async fn assign(
     delete,
     path = "/api/chat/assignTag/{instance}",
     tag = "chat",
-    security(("token" = [])),
     params(
-        ("instance" = String, Path, description = "Instance name"),
-        ("number" = String, Query, description = "The chat, in any of its forms"),
-        ("tagId" = String, Query, description = "The label's id"),
+        OfInstance,
+        ("number" = String, Query, description = "The chat: digits, `…@s.whatsapp.net`, `…@lid`, `…@g.us` or `…@newsletter`",
+            pattern = "^(\\+?([ ().-]*[0-9]){5,20}(@s\\.whatsapp\\.net|@c\\.us)?|[0-9]{1,20}@lid|[0-9]{10,20}@(g\\.us|newsletter))$"),
+        ("tagId" = String, Query, pattern = "\\S", description = "The label's id"),
     ),
     responses(
-        (status = 200, body = WrittenView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
-        (status = 502, body = ErrorView),
-        (status = 503, body = ErrorView),
+        (status = 200, description = "The chat does not carry it", body = WrittenView),
+        (status = 409, description = "The phone keeps this list by itself", body = ErrorView),
+        (status = 502, description = "WhatsApp refused; nothing was changed", body = ErrorView),
+        (status = 503, description = "The instance is not connected, or not synced yet", body = ErrorView),
     ),
 )]
 pub(super) async fn unassign(
@@ -120,16 +205,9 @@ pub(super) async fn unassign(
     Call(call): Call,
 ) -> Result<Json<WrittenView>, Error> {
     let name = call.instance()?;
-    let handle = app.instance(&call.caller, Scope::Label, name)?;
-    let number = call
-        .query
-        .text("number")
-        .ok_or_else(|| Error::bad("number query parameter is required"))?;
-    let tag = call
-        .query
-        .text("tagId")
-        .ok_or_else(|| Error::bad("tagId query parameter is required"))?;
-    online(handle.status().state)?;
+    app.instance(&call.caller, Scope::Label, name)?;
+    let number = required(&call, "number")?;
+    let tag = required(&call, "tagId")?;
     app.set_chat_label(&call.caller, name, tag, number, false)
         .await?;
     Ok(Json(WrittenView {
@@ -143,11 +221,41 @@ fn given(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|t| !t.is_empty())
 }
 
-/// A write to an account that is offline is refused even where nothing would
-/// have to be written (decision 7), and before its label is looked for.
-fn online(state: Standing) -> Result<(), Error> {
-    match state {
-        Standing::Connected => Ok(()),
-        _ => Err(Error::not_connected()),
+/// A query parameter that must be there.
+fn required<'a>(call: &'a crate::call::Call, name: &'static str) -> Result<&'a str, Error> {
+    call.query
+        .text(name)
+        .ok_or_else(|| Error::bad(format!("{name} query parameter is required")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_outside_of_the_palette_is_colour_0() {
+        let color = |text: &str| {
+            serde_json::from_str::<NewTag>(&format!(r#"{{"name":"x","color":{text}}}"#))
+                .map(|tag| tag.color)
+                .map_err(|e| e.to_string())
+        };
+        for (text, index) in [
+            ("0", 0),
+            ("5", 5),
+            ("10", 10),
+            ("11", 0),
+            ("-1", 0),
+            ("5.0", 5),
+            ("99999999999999999999999", 0),
+            ("4294967297", 0),
+            ("null", 0),
+        ] {
+            assert_eq!(color(text), Ok(index), "{text}");
+        }
+        for text in ["\"5\"", "1.5", "[]", "true"] {
+            assert!(color(text).is_err(), "{text}");
+        }
+        let none: NewTag = serde_json::from_str("{}").expect("an object");
+        assert_eq!(none.color, 0);
     }
 }

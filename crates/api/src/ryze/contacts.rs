@@ -12,7 +12,7 @@ use labelwire_domain::label::{Label, LabelFilter};
 
 use super::Call;
 use super::error::{Error, ErrorView};
-use super::view::ChatsView;
+use super::view::{ChatsView, OfInstance};
 use crate::pieces::Pieces;
 use crate::query::Query;
 
@@ -22,21 +22,16 @@ use crate::query::Query;
     get,
     path = "/api/chat/contactsByLabel/{instance}",
     tag = "chat",
-    security(("token" = [])),
     params(
-        ("instance" = String, Path, description = "Instance name"),
+        OfInstance,
         ("labelIds" = Option<String>, Query, description = "Label ids, separated by commas"),
         ("labelNames" = Option<String>, Query, description = "Label names in any case, separated by commas"),
-        ("refresh" = Option<bool>, Query, description = "Sync with WhatsApp first"),
+        ("refresh" = Option<String>, Query, pattern = "^(true|false|1|0)$", description = "Sync with WhatsApp first: `true`, `false`, `1` or `0`"),
     ),
     responses(
-        (status = 200, body = ChatsView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
-        (status = 503, body = ErrorView),
-        (status = 504, body = ErrorView),
+        (status = 200, description = "The chats", body = ChatsView),
+        (status = 503, description = "The instance was never paired; or `refresh` while it is not connected", body = ErrorView),
+        (status = 504, description = "WhatsApp took too long to tell what is new", body = ErrorView),
     ),
 )]
 pub(super) async fn by_label(State(app): State<App>, Call(call): Call) -> Result<Response, Error> {

@@ -13,6 +13,10 @@ use utoipa::ToSchema;
 use crate::layers::Cause;
 use crate::refusal::Refusal;
 
+const NOT_CONNECTED: &str = "Instance is not connected to WhatsApp";
+const NUMBER: &str = "Number is invalid: write digits with country code, \
+    <digits>@s.whatsapp.net, <digits>@lid, <id>@g.us or <id>@newsletter";
+
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
@@ -54,14 +58,6 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The instance has no connection.
-    pub(super) fn not_connected() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Instance is not connected to WhatsApp",
-        )
-    }
-
     /// The same failure under another text, where it is our own fault.
     pub(super) fn named(mut self, message: &'static str) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -81,7 +77,7 @@ impl Error {
         serde_json::to_vec(&view).unwrap_or_default()
     }
 
-    fn ours(message: &'static str, status: StatusCode, cause: AppError) -> Self {
+    fn ours(message: Cow<'static, str>, status: StatusCode, cause: AppError) -> Self {
         Self {
             cause: Some(Arc::new(cause)),
             ..Self::new(status, message)
@@ -103,45 +99,7 @@ impl IntoResponse for Error {
 
 impl From<AppError> for Error {
     fn from(error: AppError) -> Self {
-        let message = match &error {
-            AppError::InvalidToken | AppError::TokenExpired | AppError::AccountTokenRequired => {
-                "Invalid token"
-            }
-            AppError::ScopeMissing(_) => "Token does not have permission for this action",
-            AppError::TokenNotFound(_) => "Token not found",
-            AppError::TokenNameInvalid => "Token name is invalid",
-            AppError::ScopesEmpty => "Token scopes are required",
-            AppError::ExpiryPast => "Token expiry is invalid",
-            AppError::InstanceNotFound(_) => "Instance not found",
-            AppError::InstanceMismatch => "Instance token does not match the requested instance",
-            AppError::NameTaken(_) => "Instance name already exists",
-            AppError::NameInvalid => "Instance name is invalid",
-            AppError::AccountNameInvalid => "Account name is invalid",
-            AppError::TokenTaken => "Instance token already exists",
-            AppError::TokenInvalid => "Instance token is invalid",
-            AppError::InvalidChat(_) | AppError::InvalidNumber(_) => "Number is invalid",
-            AppError::TextInvalid => "Message is invalid",
-            AppError::SendTimeout => "Timed out sending the message",
-            AppError::LabelNotFound(_) => "Tag not found",
-            AppError::NotConnected(_)
-            | AppError::NeverSynced(_)
-            | AppError::ConnectingEnded(_)
-            | AppError::Stopping => {
-                return Self::not_connected();
-            }
-            AppError::PairingTimeout => "Timed out waiting for a QR code",
-            AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
-            AppError::CommandNotFound(_) => "Command not found",
-            AppError::InvalidMessage => "Message id is invalid",
-            AppError::Rejected(Reject::NameTaken { .. }) => "Tag name already exists",
-            AppError::Rejected(Reject::LimitReached(_)) => "Tag limit reached",
-            AppError::Rejected(Reject::NameInvalid(_)) => "Tag name is invalid",
-            AppError::Rejected(Reject::ColorInvalid) => "Tag color is invalid",
-            AppError::Rejected(_) => "Tag cannot be changed",
-            AppError::Pending(_) => "WhatsApp has not confirmed the change yet",
-            AppError::Phone(_) | AppError::WriteFailed(_) => "WhatsApp refused the request",
-            AppError::Store(_) => "Internal server error",
-        };
+        let message = text(&error);
         let status = match error.kind() {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -157,6 +115,72 @@ impl From<AppError> for Error {
             }
         };
         Self::new(status, message)
+    }
+}
+
+/// What is said of an error.
+fn text(error: &AppError) -> Cow<'static, str> {
+    let fixed = match error {
+        AppError::InvalidToken | AppError::TokenExpired | AppError::AccountTokenRequired => {
+            "Invalid token"
+        }
+        AppError::ScopeMissing(_) => "Token does not have permission for this action",
+        AppError::TokenNotFound(_) => "Token not found",
+        AppError::TokenNameInvalid => "Token name is invalid",
+        AppError::ScopesEmpty => "Token scopes are required",
+        AppError::ExpiryPast => "Token expiry is invalid",
+        AppError::InstanceNotFound(_) => "Instance not found",
+        AppError::InstanceMismatch => "Instance token does not match the requested instance",
+        AppError::NameTaken(_) => "Instance name already exists",
+        AppError::NameInvalid => "Instance name is invalid",
+        AppError::AccountNameInvalid => "Account name is invalid",
+        AppError::TokenTaken => "Instance token already exists",
+        AppError::TokenInvalid => "Instance token is invalid",
+        AppError::TextInvalid => "Message is invalid: 1 to 65536 characters",
+        AppError::SendTimeout => {
+            "WhatsApp did not confirm the message in time; it may have been sent"
+        }
+        AppError::LabelNotFound(_) => "Tag not found",
+        AppError::NotConnected(_)
+        | AppError::NeverSynced(_)
+        | AppError::ConnectingEnded(_)
+        | AppError::Stopping => NOT_CONNECTED,
+        AppError::PairingTimeout => "Timed out waiting for a QR code",
+        AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
+        AppError::CommandNotFound(_) => "Command not found",
+        AppError::InvalidMessage => "Message id is invalid",
+        AppError::WriteFailed(_) => "WhatsApp refused the change; nothing was changed",
+        AppError::Phone(_) => "WhatsApp refused the request",
+        AppError::InvalidChat(_) => NUMBER,
+        AppError::InvalidNumber(_) => "Number is invalid: write digits with country code",
+        AppError::Rejected(reject) => return rejected(reject),
+        AppError::Pending(command) => {
+            return format!(
+                "WhatsApp has not confirmed the change yet; command {command} tells what becomes of it"
+            )
+            .into();
+        }
+        AppError::Store(_) => "Internal server error",
+    };
+    fixed.into()
+}
+
+/// What was asked of a label cannot be: the text says why and what to do.
+fn rejected(reject: &Reject) -> Cow<'static, str> {
+    match reject {
+        Reject::LabelNotFound(_) => "Tag not found".into(),
+        Reject::NameTaken { id, .. } => format!("Tag name already exists: tag {id} has it").into(),
+        Reject::LimitReached(labels) => {
+            format!("Tag limit reached: the account has {labels} tags, delete one first").into()
+        }
+        Reject::NameInvalid(most) => {
+            format!("Tag name is invalid: 1 to {most} characters, no control characters").into()
+        }
+        Reject::ColorInvalid => "Tag color is invalid: 0 to 19".into(),
+        Reject::NotEditable { id, kind } => {
+            format!("Tag {id} is a list of type {kind}, which the phone keeps by itself").into()
+        }
+        Reject::NoIdLeft => "No tag id is left on this account".into(),
     }
 }
 
@@ -231,6 +255,21 @@ mod tests {
             AppError::PairingTimeout,
             AppError::RefreshTimeout,
             AppError::Phone("fatal error 400".to_owned()),
+            AppError::WriteFailed("code 400".to_owned()),
+            AppError::Pending("cmd_1".to_owned()),
+            AppError::TextInvalid,
+            AppError::SendTimeout,
+            AppError::Rejected(Reject::NameTaken {
+                name: "VIP".to_owned(),
+                id: "2".to_owned(),
+            }),
+            AppError::Rejected(Reject::LimitReached(20)),
+            AppError::Rejected(Reject::NameInvalid(100)),
+            AppError::Rejected(Reject::NotEditable {
+                id: "7".to_owned(),
+                kind: "FAVORITES".to_owned(),
+            }),
+            AppError::Rejected(Reject::NoIdLeft),
         ]
         .map(|error| {
             let error = Error::from(error);
@@ -250,8 +289,9 @@ mod tests {
                 "400 Instance name is invalid",
                 "409 Instance token already exists",
                 "400 Instance token is invalid",
-                "400 Number is invalid",
-                "400 Number is invalid",
+                "400 Number is invalid: write digits with country code, \
+                 <digits>@s.whatsapp.net, <digits>@lid, <id>@g.us or <id>@newsletter",
+                "400 Number is invalid: write digits with country code",
                 "404 Tag not found",
                 "503 Instance is not connected to WhatsApp",
                 "503 Instance is not connected to WhatsApp",
@@ -261,6 +301,15 @@ mod tests {
                 "504 Timed out waiting for a QR code",
                 "504 Timed out syncing labels with WhatsApp",
                 "502 WhatsApp refused the request",
+                "502 WhatsApp refused the change; nothing was changed",
+                "504 WhatsApp has not confirmed the change yet; command cmd_1 tells what becomes of it",
+                "400 Message is invalid: 1 to 65536 characters",
+                "504 WhatsApp did not confirm the message in time; it may have been sent",
+                "409 Tag name already exists: tag 2 has it",
+                "409 Tag limit reached: the account has 20 tags, delete one first",
+                "400 Tag name is invalid: 1 to 100 characters, no control characters",
+                "409 Tag 7 is a list of type FAVORITES, which the phone keeps by itself",
+                "409 No tag id is left on this account",
             ]
         );
     }

@@ -1,45 +1,34 @@
 //! Instances: make, list, connect, log out, delete.
 
+use super::Call;
+use super::blocks::NewInstance;
+use super::error::{Error, ErrorView};
+use super::instance_view::{
+    ConnectView, CreatedView, EndedView, InstanceView, InstancesView, TokenView,
+};
+use super::view::OfInstance;
+use crate::body;
+use crate::qr;
+use crate::refusal::Refusal;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::App;
 use labelwire_app::instances::{Connecting, Standing};
+use labelwire_app::settings::Settings;
 use labelwire_domain::token::Scope;
-use serde::Deserialize;
-use utoipa::ToSchema;
-
-use super::Call;
-use super::error::{Error, ErrorView};
-use super::view::{
-    ConnectView, CreatedView, EndedView, InstanceView, InstancesView, NewInstanceView, TokenView,
-};
-use crate::body;
-use crate::qr;
-
-/// An instance to make. Settings of other features are accepted and have no effect yet.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewInstance {
-    /// 1 to 100 letters, digits, `_` or `-`.
-    #[schema(required, example = "shop")]
-    name: Option<String>,
-    /// A token of the caller's choice; one is made without it.
-    token: Option<String>,
-}
 
 /// Makes an instance and its token, which is shown this once.
 #[utoipa::path(
     post,
     path = "/api/instance/new",
     tag = "instance",
-    security(("token" = [])),
     request_body = NewInstance,
     responses(
-        (status = 201, body = CreatedView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 409, body = ErrorView),
+        (status = 201, description = "The instance and its token", body = CreatedView),
+        (status = 403, description = "The token does not open this", body = ErrorView),
+        (status = 409, description = "The name or the token is taken", body = ErrorView),
     ),
 )]
 pub(super) async fn create(
@@ -54,16 +43,14 @@ pub(super) async fn create(
     if name.is_empty() {
         return Err(Error::bad("Instance name is required"));
     }
+    let settings = asked.settings();
     let (standing, token) = app
-        .create_instance(&call.caller, name, asked.token.as_deref())
+        .create_instance_with(&call.caller, name, asked.token.as_deref(), settings.clone())
         .await?;
     let view = CreatedView {
         success: true,
         message: "Instance created successfully",
-        instance: NewInstanceView {
-            instance: InstanceView::from(&standing),
-            token: token.clone(),
-        },
+        instance: InstanceView::new(&standing, &settings, true).with_token(&token),
         data: TokenView { token },
     };
     Ok((StatusCode::CREATED, Json(view)))
@@ -74,12 +61,10 @@ pub(super) async fn create(
     get,
     path = "/api/instance/list",
     tag = "instance",
-    security(("token" = [])),
     params(("instanceName" = Option<String>, Query, description = "Only these names, separated by commas (account token only)")),
     responses(
-        (status = 200, body = InstancesView),
-        (status = 401, body = ErrorView),
-        (status = 404, body = ErrorView),
+        (status = 200, description = "The instances", body = InstancesView),
+        (status = 404, description = "The one name asked for is unknown", body = ErrorView),
     ),
 )]
 pub(super) async fn list(
@@ -95,6 +80,9 @@ pub(super) async fn list(
             return Err(labelwire_app::Error::InstanceNotFound(name.clone()).into());
         }
     }
+    let settings = app.all_settings(&call.caller).await?;
+    let secrets = call.caller.scopes.has(Scope::Admin);
+    let none = Settings::default();
     let message = match found.len() {
         1 => "1 Instance found".to_owned(),
         n => format!("{n} Instances found"),
@@ -104,7 +92,10 @@ pub(super) async fn list(
         message,
         instances: found
             .iter()
-            .map(|s: &Standing| InstanceView::from(s))
+            .map(|standing: &Standing| {
+                let settings = settings.get(&standing.handle.key).unwrap_or(&none);
+                InstanceView::new(standing, settings, secrets)
+            })
             .collect(),
     }))
 }
@@ -115,19 +106,16 @@ pub(super) async fn list(
     get,
     path = "/api/instance/connect/{instance}",
     tag = "instance",
-    security(("token" = [])),
     params(
-        ("instance" = String, Path, description = "Instance name"),
-        ("number" = Option<String>, Query, description = "The phone's number with country code, for a pairing code"),
+        OfInstance,
+        ("number" = Option<String>, Query, pattern = "^(\\+?([ ().-]*[0-9]){7,15})?$", description = "The phone's number with country code, for a pairing code"),
+        ("history" = Option<u32>, Query, description = "Days of history to fetch; taken, without effect: labelwire keeps no messages"),
     ),
     responses(
-        (status = 200, body = ConnectView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
-        (status = 502, body = ErrorView),
-        (status = 504, body = ErrorView),
+        (status = 200, description = "A code, or that it is connected already", body = ConnectView),
+        (status = 502, description = "WhatsApp refused", body = ErrorView),
+        (status = 503, description = "Connecting was ended from elsewhere", body = ErrorView),
+        (status = 504, description = "No code came within 60 seconds", body = ErrorView),
     ),
 )]
 pub(super) async fn connect(
@@ -136,6 +124,11 @@ pub(super) async fn connect(
 ) -> Result<Json<ConnectView>, Error> {
     let name = call.instance()?;
     let number = call.query.text("number");
+    if let Some(days) = call.query.text("history")
+        && !(days.bytes().all(|b| b.is_ascii_digit()) && days.parse::<i32>().is_ok())
+    {
+        return Err(Refusal::Query("history").into());
+    }
     let view = match app.connect_instance(&call.caller, name, number).await? {
         Connecting::Connected => ConnectView::connected(),
         Connecting::PairCode(code) => ConnectView::pairing_code(code),
@@ -157,14 +150,9 @@ pub(super) async fn connect(
     delete,
     path = "/api/instance/logout/{instance}",
     tag = "instance",
-    security(("token" = [])),
-    params(("instance" = String, Path, description = "Instance name")),
+    params(OfInstance),
     responses(
-        (status = 200, body = EndedView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView),
+        (status = 200, description = "It is logged out", body = EndedView),
     ),
 )]
 pub(super) async fn logout(
@@ -182,13 +170,9 @@ pub(super) async fn logout(
     delete,
     path = "/api/instance/delete/{instance}",
     tag = "instance",
-    security(("token" = [])),
-    params(("instance" = String, Path, description = "Instance name")),
+    params(OfInstance),
     responses(
-        (status = 200, body = EndedView),
-        (status = 400, body = ErrorView),
-        (status = 401, body = ErrorView),
-        (status = 404, body = ErrorView),
+        (status = 200, description = "It is deleted", body = EndedView),
     ),
 )]
 pub(super) async fn remove(

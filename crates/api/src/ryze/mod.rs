@@ -1,21 +1,25 @@
 //! The RyzeAPI dialect, `/api/…`: a client written for it works after a change
 //! of base URL. Paths, field names, statuses and texts are theirs.
 
+mod blocks;
 mod chat;
 mod contacts;
+mod document;
 mod error;
+mod instance_view;
 mod instances;
+mod messages;
+mod people;
+mod settings;
 mod view;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use labelwire_app::App;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, ServerBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,41 +30,32 @@ use error::Error;
 #[derive(OpenApi)]
 #[openapi(
     tags((name = "instance", description = "Linked WhatsApp accounts"),
-         (name = "chat", description = "Labels (\"tags\") and the chats that carry them")),
+         (name = "chat", description = "Labels (\"tags\"), the chats that carry them, contacts"),
+         (name = "message", description = "Messages"),
+         (name = "profile", description = "Who an account is")),
 )]
 struct Document;
 
 /// All routes of this dialect.
 pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (mut router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(instances::create))
         .routes(routes!(instances::list))
         .routes(routes!(instances::connect))
         .routes(routes!(instances::logout))
         .routes(routes!(instances::remove))
+        .routes(routes!(settings::read))
+        .routes(routes!(settings::update))
         .routes(routes!(contacts::by_label))
-        .routes(routes!(chat::tags))
+        .routes(routes!(chat::tags, chat::create, chat::delete))
         .routes(routes!(chat::assign, chat::unassign))
+        .routes(routes!(people::contacts))
+        .routes(routes!(people::account))
+        .routes(routes!(messages::text))
         .split_for_parts();
-    document.info = InfoBuilder::new()
-        .title("labelwire, RyzeAPI dialect")
-        .version(env!("CARGO_PKG_VERSION"))
-        .license(Some(
-            LicenseBuilder::new().name("MIT OR Apache-2.0").build(),
-        ))
-        .build();
-    document.servers = base_url.map(|url| vec![ServerBuilder::new().url(url).build()]);
-    document
-        .components
-        .get_or_insert_default()
-        .add_security_scheme(
-            "token",
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("token"))),
-        );
-    let document = serde_json::to_value(document).unwrap_or_default();
+    let document = document::finish(document, base_url);
 
     // A path that ends before the name is a call with an empty one.
-    let mut router = router;
     for end in ["", "/"] {
         let path = |name: &str| format!("/api/{name}{end}");
         router = router
@@ -68,7 +63,15 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             .route(&path("instance/logout"), delete(instances::logout))
             .route(&path("instance/delete"), delete(instances::remove))
             .route(&path("chat/contactsByLabel"), get(contacts::by_label))
-            .route(&path("chat/tag"), get(chat::tags))
+            .route(&path("instance/getSettings"), get(settings::read))
+            .route(&path("instance/settings"), post(settings::update))
+            .route(&path("chat/contacts"), get(people::contacts))
+            .route(&path("profile/getAccount"), get(people::account))
+            .route(&path("message/text"), post(messages::text))
+            .route(
+                &path("chat/tag"),
+                get(chat::tags).post(chat::create).delete(chat::delete),
+            )
             .route(
                 &path("chat/assignTag"),
                 delete(chat::unassign).post(chat::assign),

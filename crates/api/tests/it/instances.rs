@@ -96,6 +96,7 @@ async fn making_an_instance_refuses_what_makes_no_sense() {
                 "POST /api/instance/new",
                 "GET /api/instance/new",
                 "GET /api/instance/connect/shop?number=12",
+                "GET /api/instance/connect/shop?history=week",
             ],
         )
         .await;

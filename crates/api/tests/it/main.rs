@@ -1,14 +1,21 @@
 //! The API over a real application on SQLite, with a scripted WhatsApp behind it.
 
 mod cors;
+mod evolution;
 mod fake;
 mod instances;
+mod keyed;
 mod labels;
 mod limits;
 mod logs;
 mod native;
+mod ryze_document;
+mod ryze_people;
+mod ryze_settings;
+mod ryze_tags;
 mod slow;
 mod socket;
 mod stage;
 mod tokens;
+mod waha;
 mod wawp;

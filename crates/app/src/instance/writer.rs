@@ -12,7 +12,7 @@
 //! is already so resolves to nothing. A write that gets no verdict in time is
 //! reported as pending and settled by looking.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use labelwire_domain::ids::CommandId;
 use labelwire_domain::intent::{Intent, LabelRules, View};
 use labelwire_domain::label::Label;
 use labelwire_store::commands::{self, NewCommand};
-use labelwire_store::{chat_labels, instances, labels};
+use labelwire_store::{chat_labels, instances, label_orders, labels, message_labels};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -356,26 +356,58 @@ impl Writer {
 
     /// The mirror, as far as the waiting intents need it.
     async fn view(&self) -> Result<View, Error> {
-        let planless = || self.work.iter().filter(|w| w.plan.is_none());
-        let chats: Vec<&str> = planless()
-            .flat_map(|w| w.job.intent.chats())
-            .map(|t| t.chat.as_str())
+        let intents: Vec<&Intent> = self
+            .work
+            .iter()
+            .filter(|w| w.plan.is_none())
+            .map(|w| &w.job.intent)
             .collect();
-        let creates = planless().any(|w| matches!(w.job.intent, Intent::CreateLabel { .. }));
-        self.view_of(&chats, creates).await
+        self.view_of(&intents).await
     }
 
-    async fn view_of(&self, chats: &[&str], creates: bool) -> Result<View, Error> {
+    async fn view_of(&self, intents: &[&Intent]) -> Result<View, Error> {
+        let chats: Vec<&str> = intents
+            .iter()
+            .flat_map(|i| i.chats())
+            .map(|t| t.chat.as_str())
+            .collect();
         let key = self.handle.key;
         let mut reader = self.parts.db.reader().await?;
         let all = labels::all(reader.conn(), key).await?;
         let held = if chats.is_empty() {
-            Default::default()
+            HashMap::new()
         } else {
-            chat_labels::of_chats(reader.conn(), key, chats).await?
+            chat_labels::of_chats(reader.conn(), key, &chats).await?
         };
+        let mut messages = Vec::new();
+        for intent in intents {
+            if let Intent::LabelMessage {
+                chat,
+                message_id,
+                label_id,
+                ..
+            } = intent
+            {
+                let of = message_labels::keys_of_message(
+                    reader.conn(),
+                    key,
+                    label_id,
+                    &chat.chat,
+                    message_id,
+                );
+                messages.extend(of.await?);
+            }
+        }
+        let mut order = Vec::new();
+        if intents.iter().any(|i| matches!(i, Intent::Reorder { .. })) {
+            let known = label_orders::find(reader.conn(), key).await?;
+            order = known.map(|o| o.ids).unwrap_or_default();
+        }
         let mut highest = 0;
-        if creates {
+        if intents
+            .iter()
+            .any(|i| matches!(i, Intent::CreateLabel { .. }))
+        {
             let floor = instances::label_floor(reader.conn(), key).await?;
             let of_chats = chat_labels::label_ids(reader.conn(), key).await?;
             highest = all
@@ -389,10 +421,10 @@ impl Writer {
         }
         Ok(View {
             labels: all.into_iter().map(|l| (l.id.clone(), l)).collect(),
-            order: Vec::new(),
+            order,
             highest_id: highest,
             held,
-            messages: Vec::new(),
+            messages,
             now: self.now(),
         })
     }
@@ -636,8 +668,7 @@ impl Writer {
         self.unsettled = rest;
         for (at, id, mut intent) in due {
             let settled = async {
-                let chats: Vec<&str> = intent.chats().iter().map(|t| t.chat.as_str()).collect();
-                let mut view = self.view_of(&chats, false).await?;
+                let mut view = self.view_of(&[&intent]).await?;
                 // Rules are for what is asked, not for what may be there already.
                 let found = intent.resolve(&mut view, &LabelRules::lenient());
                 let error = match found {

@@ -96,7 +96,7 @@ fn hex(bytes: &[u8]) -> String {
         })
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes()
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
@@ -205,7 +205,9 @@ impl AppSyncStore for SqlBackend {
         rows::put(&mut tx, self.instance, Kind::SyncKey, entry)
             .await
             .map_err(failed)?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        self.forget_expanded(key_id);
+        Ok(())
     }
 
     async fn get_version(&self, name: &str) -> Result<HashState> {
@@ -231,6 +233,7 @@ impl AppSyncStore for SqlBackend {
     async fn set_version(&self, name: &str, state: HashState) -> Result<()> {
         let bytes = encode_state(&state)?;
         if name == REGULAR {
+            self.hand_on_raw(state.version).await;
             self.regular.set_version(Version {
                 number: state.version,
                 state: bytes.into(),

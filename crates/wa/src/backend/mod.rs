@@ -17,6 +17,7 @@ mod known;
 mod msg_secret;
 mod overlay;
 mod protocol;
+mod raw;
 mod signal;
 
 use std::borrow::Cow;
@@ -49,6 +50,8 @@ pub struct SqlBackend {
     /// The same for what is learned of LIDs.
     learning: Mutex<()>,
     known: known::KnownKeys,
+    /// Keys of app state, expanded.
+    expanded: std::sync::Mutex<crate::raw::Keys>,
 }
 
 impl SqlBackend {
@@ -68,6 +71,7 @@ impl SqlBackend {
             edit: Mutex::new(()),
             learning: Mutex::new(()),
             known: KnownKeys::default(),
+            expanded: std::sync::Mutex::default(),
         }
     }
 

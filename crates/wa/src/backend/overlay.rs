@@ -10,7 +10,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use labelwire_domain::change::Record;
-use labelwire_domain::collection::{MacOp, MacPair, Step, Version};
+use labelwire_domain::collection::{MacOp, MacPair, Raw, Step, Version};
+
+use crate::raw::RawSyncs;
 
 /// Puts of this many pairs are kept as one sorted layer, not as map entries: a
 /// snapshot's 100,000 then cost what the step itself holds, and nothing more.
@@ -33,6 +35,7 @@ pub trait StepSink: Send + Sync {
 pub struct RegularOverlay {
     sink: Arc<dyn StepSink>,
     held: Mutex<Held>,
+    raw: RawSyncs,
 }
 
 #[derive(Default)]
@@ -49,6 +52,8 @@ struct Held {
     version: Option<(u64, Arc<[u8]>)>,
     /// Everything before this step is gone, also what the database holds.
     cleared: Option<u64>,
+    /// No version was written since all was dropped: a snapshot's may be next.
+    fresh: bool,
     /// Large puts, oldest first.
     layers: Vec<(u64, Arc<[MacPair]>)>,
     /// Small puts and deletions (`None`), each with its step.
@@ -133,7 +138,23 @@ impl RegularOverlay {
         Self {
             sink,
             held: Mutex::default(),
+            raw: RawSyncs::default(),
         }
+    }
+
+    /// What came of the collection and was not yet worked on.
+    pub(crate) const fn raw(&self) -> &RawSyncs {
+        &self.raw
+    }
+
+    /// What the stanza holds that leads to the version written next.
+    pub(super) fn read_raw(&self, version: u64, read: Raw) {
+        self.hand_on(Step::Raw { version, read }, |_, _| {});
+    }
+
+    /// Whether the version written next may be a snapshot's.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lock().fresh
     }
 
     /// Numbers an event the library raised among the writes around it.
@@ -192,6 +213,7 @@ impl RegularOverlay {
             held.writes += 1;
             // Said twice, a sync is at its end; all of it is written then.
             held.open = held.number.replace(number) != Some(number);
+            held.fresh = false;
         });
     }
 
@@ -235,6 +257,7 @@ impl RegularOverlay {
             held.layers = Vec::new();
             held.recent = HashMap::new();
             held.cleared = Some(seq);
+            held.fresh = true;
         });
     }
 

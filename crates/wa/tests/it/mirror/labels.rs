@@ -121,7 +121,9 @@ both!(
         let taken = app.create_label(me, INSTANCE, new("LABEL 3", 1)).await;
         assert!(matches!(
             taken,
-            Err(Error::Rejected(Reject::NameTaken { .. } | Reject::LimitReached(_)))
+            Err(Error::Rejected(
+                Reject::NameTaken { .. } | Reject::LimitReached(_)
+            ))
         ));
         town.close(gateway).await;
     }
@@ -140,7 +142,10 @@ both!(
             remove: vec![],
         };
         let done = app.label_chats(me, INSTANCE, ask.clone()).await.unwrap();
-        assert_eq!((done.chats, done.mutations, done.patches), (1_000, 2_000, 10));
+        assert_eq!(
+            (done.chats, done.mutations, done.patches),
+            (1_000, 2_000, 10)
+        );
         assert_eq!(gateway.mirror().await, town.truth());
         let command = app
             .command(me, INSTANCE, &done.command.unwrap())
@@ -149,13 +154,19 @@ both!(
         assert_eq!(command.state, "done");
         // Said again it costs nothing.
         let again = app.label_chats(me, INSTANCE, ask).await.unwrap();
-        assert_eq!((again.mutations, again.patches, again.command), (0, 0, None));
+        assert_eq!(
+            (again.mutations, again.patches, again.command),
+            (0, 0, None)
+        );
 
         let (_, labels) = app
             .set_labels_of_chat(me, INSTANCE, &chats[0], vec!["3".into()])
             .await
             .unwrap();
-        assert_eq!(labels.iter().map(|l| l.id.as_str()).collect::<Vec<_>>(), ["3"]);
+        assert_eq!(
+            labels.iter().map(|l| l.id.as_str()).collect::<Vec<_>>(),
+            ["3"]
+        );
         assert_eq!(gateway.mirror().await, town.truth());
         let wrong = LabelChats {
             chats: vec![chats[1].clone()],
@@ -169,37 +180,34 @@ both!(
     }
 );
 
-both!(
-    the_order_of_labels_reaches_the_phone,
-    async |db: TestDb| {
-        let town = Town::new(db, 5, 3, 5).await;
-        let gateway = town.paired(true).await;
-        let (app, me) = (&gateway.app, &gateway.caller);
-        app.reorder_labels(me, INSTANCE, vec!["3".into(), "1".into()])
-            .await
-            .unwrap();
-        let order = town
-            .world()
-            .with_account(PHONE, |a| {
-                a.regular()
-                    .records_of("label_reordering")
-                    .map(|r| r.action())
-                    .filter_map(|a| a.label_reordering_action.into_option())
-                    .flat_map(|o| o.sorted_label_ids)
-                    .collect::<Vec<_>>()
-            })
-            .unwrap();
-        assert_eq!(order, [3, 1, 2]);
-        app.set_message_label(me, INSTANCE, "2", "5511888888888", "3EB0AA", true)
-            .await
-            .unwrap();
-        let truth = town.world().with_account(PHONE, |a| a.truth()).unwrap();
-        let on: Vec<_> = truth
-            .message_associations
-            .iter()
-            .map(|m| (m.label_id.as_str(), m.message_id.as_str()))
-            .collect();
-        assert_eq!(on, [("2", "3EB0AA")]);
-        town.close(gateway).await;
-    }
-);
+both!(the_order_of_labels_reaches_the_phone, async |db: TestDb| {
+    let town = Town::new(db, 5, 3, 5).await;
+    let gateway = town.paired(true).await;
+    let (app, me) = (&gateway.app, &gateway.caller);
+    app.reorder_labels(me, INSTANCE, vec!["3".into(), "1".into()])
+        .await
+        .unwrap();
+    let order = town
+        .world()
+        .with_account(PHONE, |a| {
+            a.regular()
+                .records_of("label_reordering")
+                .map(|r| r.action())
+                .filter_map(|a| a.label_reordering_action.into_option())
+                .flat_map(|o| o.sorted_label_ids)
+                .collect::<Vec<_>>()
+        })
+        .unwrap();
+    assert_eq!(order, [3, 1, 2]);
+    app.set_message_label(me, INSTANCE, "2", "5511888888888", "3EB0AA", true)
+        .await
+        .unwrap();
+    let truth = town.world().with_account(PHONE, |a| a.truth()).unwrap();
+    let on: Vec<_> = truth
+        .message_associations
+        .iter()
+        .map(|m| (m.label_id.as_str(), m.message_id.as_str()))
+        .collect();
+    assert_eq!(on, [("2", "3EB0AA")]);
+    town.close(gateway).await;
+});

@@ -4,6 +4,7 @@
 mod contacts;
 mod gateway;
 mod identity;
+mod inbound;
 mod labels;
 mod recovery;
 mod storm;

@@ -77,88 +77,85 @@ async fn weather(town: &Town, stop: &AtomicBool) {
         .unwrap();
 }
 
-both!(
-    every_answer_in_a_storm_is_true,
-    async |db: TestDb| {
-        let town = Arc::new(Town::new(db, 40, 4, 60).await);
-        let gateway = Arc::new(town.paired(true).await);
-        let tally = Arc::new(Tally::default());
-        let stop = AtomicBool::new(false);
-        let writers = async {
-            let mut writers = tokio::task::JoinSet::new();
-            for writer in 0..WRITERS {
-                let (town, gateway, tally) =
-                    (Arc::clone(&town), Arc::clone(&gateway), Arc::clone(&tally));
-                writers.spawn(async move {
-                    let mut rng = StdRng::seed_from_u64(writer as u64);
-                    for _ in 0..WRITES / WRITERS {
-                        // Chats of its own: nobody else changes what it looks at.
-                        let chat = format!(
-                            "5511{writer:02}6666{:03}@s.whatsapp.net",
-                            rng.random_range(0..6)
-                        );
-                        let label = ["1", "2"][rng.random_range(0..2)];
-                        let on = rng.random_bool(0.6);
-                        let before = holds(&town, &chat, label);
-                        let answer = gateway
-                            .app
-                            .set_chat_label(&gateway.caller, INSTANCE, label, &chat, on)
+both!(every_answer_in_a_storm_is_true, async |db: TestDb| {
+    let town = Arc::new(Town::new(db, 40, 4, 60).await);
+    let gateway = Arc::new(town.paired(true).await);
+    let tally = Arc::new(Tally::default());
+    let stop = AtomicBool::new(false);
+    let writers = async {
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            let (town, gateway, tally) =
+                (Arc::clone(&town), Arc::clone(&gateway), Arc::clone(&tally));
+            writers.spawn(async move {
+                let mut rng = StdRng::seed_from_u64(writer as u64);
+                for _ in 0..WRITES / WRITERS {
+                    // Chats of its own: nobody else changes what it looks at.
+                    let chat = format!(
+                        "5511{writer:02}6666{:03}@s.whatsapp.net",
+                        rng.random_range(0..6)
+                    );
+                    let label = ["1", "2"][rng.random_range(0..2)];
+                    let on = rng.random_bool(0.6);
+                    let before = holds(&town, &chat, label);
+                    let answer = gateway
+                        .app
+                        .set_chat_label(&gateway.caller, INSTANCE, label, &chat, on)
+                        .await;
+                    let now = holds(&town, &chat, label);
+                    match answer {
+                        Ok(_) => {
+                            tally.done.fetch_add(1, Ordering::Relaxed);
+                            assert_eq!(now, on, "success is in the truth");
+                        }
+                        Err(Error::Pending(id)) => {
+                            tally.pending.fetch_add(1, Ordering::Relaxed);
+                            let found = async || {
+                                gateway
+                                    .app
+                                    .command(&gateway.caller, INSTANCE, &id)
+                                    .await
+                                    .unwrap()
+                                    .state
+                            };
+                            eventually("settled", Duration::from_secs(120), async || {
+                                found().await != "pending"
+                            })
                             .await;
-                        let now = holds(&town, &chat, label);
-                        match answer {
-                            Ok(_) => {
-                                tally.done.fetch_add(1, Ordering::Relaxed);
-                                assert_eq!(now, on, "success is in the truth");
-                            }
-                            Err(Error::Pending(id)) => {
-                                tally.pending.fetch_add(1, Ordering::Relaxed);
-                                let found = async || {
-                                    gateway
-                                        .app
-                                        .command(&gateway.caller, INSTANCE, &id)
-                                        .await
-                                        .unwrap()
-                                        .state
-                                };
-                                eventually("settled", Duration::from_secs(120), async || {
-                                    found().await != "pending"
-                                })
-                                .await;
-                                let settled = holds(&town, &chat, label);
-                                let expected = if found().await == "done" { on } else { before };
-                                assert_eq!(settled, expected, "a settled command tells the truth");
-                            }
-                            Err(error) => {
-                                tally.failed.fetch_add(1, Ordering::Relaxed);
-                                assert_eq!(now, before, "failure changed nothing: {error}");
-                                if matches!(error, Error::NotConnected(_)) {
-                                    gateway.connected().await;
-                                }
+                            let settled = holds(&town, &chat, label);
+                            let expected = if found().await == "done" { on } else { before };
+                            assert_eq!(settled, expected, "a settled command tells the truth");
+                        }
+                        Err(error) => {
+                            tally.failed.fetch_add(1, Ordering::Relaxed);
+                            assert_eq!(now, before, "failure changed nothing: {error}");
+                            if matches!(error, Error::NotConnected(_)) {
+                                gateway.connected().await;
                             }
                         }
                     }
-                });
-            }
-            while let Some(ended) = writers.join_next().await {
-                ended.unwrap();
-            }
-            stop.store(true, Ordering::Relaxed);
-        };
-        tokio::join!(writers, weather(&town, &stop));
-        gateway.connected().await;
-        town.agrees(&gateway, Duration::from_secs(30)).await;
-        let handle = gateway
-            .app
-            .instance(&gateway.caller, Scope::Read, INSTANCE)
-            .unwrap();
-        let mut reader = gateway.db.reader().await.unwrap();
-        let open = commands::pending(reader.conn(), handle.key).await.unwrap();
-        assert!(open.is_empty(), "{open:?}");
-        drop(reader);
-        drop(handle);
-        println!("{tally:?}");
-        assert!(tally.done.load(Ordering::Relaxed) > WRITES / 2, "{tally:?}");
-        let gateway = Arc::into_inner(gateway).unwrap();
-        Arc::into_inner(town).unwrap().close(gateway).await;
-    }
-);
+                }
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(writers, weather(&town, &stop));
+    gateway.connected().await;
+    town.agrees(&gateway, Duration::from_secs(30)).await;
+    let handle = gateway
+        .app
+        .instance(&gateway.caller, Scope::Read, INSTANCE)
+        .unwrap();
+    let mut reader = gateway.db.reader().await.unwrap();
+    let open = commands::pending(reader.conn(), handle.key).await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+    drop(reader);
+    drop(handle);
+    println!("{tally:?}");
+    assert!(tally.done.load(Ordering::Relaxed) > WRITES / 2, "{tally:?}");
+    let gateway = Arc::into_inner(gateway).unwrap();
+    Arc::into_inner(town).unwrap().close(gateway).await;
+});

@@ -1,0 +1,1 @@
+DELETE FROM label_orders WHERE instance = $1

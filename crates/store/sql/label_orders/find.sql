@@ -1,0 +1,1 @@
+SELECT ids, changed_at FROM label_orders WHERE instance = $1

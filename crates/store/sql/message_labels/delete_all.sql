@@ -1,0 +1,1 @@
+DELETE FROM message_labels WHERE instance = $1

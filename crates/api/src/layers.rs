@@ -69,6 +69,11 @@ impl RequestIds {
         }
     }
 
+    /// What all ids of this run begin with.
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
     /// The caller's own id where it is a plain word, so that one id can be
     /// followed through several programs; else a new one.
     fn id(&self, headers: &HeaderMap) -> RequestId {

@@ -13,6 +13,7 @@ mod body;
 mod call;
 mod caller;
 mod cors;
+mod docs;
 mod document;
 mod evolution;
 mod guard;

@@ -18,7 +18,7 @@ use crate::limit::{Limiter, Rate};
 use crate::line::Timeouts;
 use crate::refusal::Refusal;
 use crate::wawp::{self, ListShape};
-use crate::{evolution, idempotency, native, ryze, waha};
+use crate::{docs, evolution, idempotency, native, ryze, waha};
 
 /// The usual bound of connections.
 pub const CONNECTIONS: usize = 4096;
@@ -55,12 +55,13 @@ pub fn router(app: App, config: Config) -> Router {
     let cors = cors::layer(&config.cors);
     let base_url = config.base_url.as_deref();
     let once = middleware::from_fn_with_state(app.clone(), idempotency::once);
-    let router = native::router(base_url)
+    let router = native::router(base_url, around.ids.run())
         .layer(once)
         .merge(ryze::router(base_url))
-        .merge(wawp::router(base_url, config.wawp_list_shape))
         .merge(waha::router(base_url))
         .merge(evolution::router(base_url))
+        .merge(docs::router())
+        .merge(wawp::router(base_url, config.wawp_list_shape))
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(around, layers::around));
@@ -83,12 +84,12 @@ async fn no_route(OriginalUri(uri): OriginalUri, Extension(id): Extension<Reques
 pub(crate) fn refuse(path: &str, refusal: Refusal, id: &RequestId) -> Response {
     if path == "/v1" || path.starts_with("/v1/") {
         native::refuse(refusal, id)
-    } else if wawp::owns(path) {
-        wawp::refuse(refusal)
     } else if waha::owns(path) {
         waha::refuse(refusal)
     } else if evolution::owns(path) {
         evolution::refuse(refusal)
+    } else if wawp::owns(path) {
+        wawp::refuse(refusal)
     } else {
         ryze::refuse(refusal)
     }

@@ -91,6 +91,14 @@ pub enum Error {
     /// No live label of that id.
     #[error("there is no label `{0}` on this account")]
     LabelNotFound(String),
+    /// A name that several live labels have.
+    #[error("several labels are named `{0}`; name the one by its id")]
+    LabelAmbiguous(String),
+    /// Too much has changed since the page a cursor comes from.
+    #[error(
+        "too much has changed since the page this cursor comes from; begin with the first page"
+    )]
+    CursorExpired,
     /// No client runs, or it is not logged in.
     #[error(
         "instance `{0}` is not connected to WhatsApp; pair it with `GET /api/instance/connect/{0}`"
@@ -184,7 +192,7 @@ impl Error {
             },
             Self::Pending(_) => Kind::Pending,
             Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
-            Self::NameTaken(_) | Self::TokenTaken => Kind::Conflict,
+            Self::NameTaken(_) | Self::TokenTaken | Self::LabelAmbiguous(_) => Kind::Conflict,
             Self::NameInvalid
             | Self::AccountNameInvalid
             | Self::TokenInvalid
@@ -193,6 +201,7 @@ impl Error {
             | Self::ExpiryPast
             | Self::InvalidChat(_)
             | Self::InvalidMessage
+            | Self::CursorExpired
             | Self::TextInvalid
             | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
@@ -226,6 +235,8 @@ impl Error {
             Self::InvalidChat(_) => "invalid_chat",
             Self::InvalidMessage => "invalid_message",
             Self::LabelNotFound(_) => "label_not_found",
+            Self::LabelAmbiguous(_) => "label_ambiguous",
+            Self::CursorExpired => "cursor_expired",
             Self::NotConnected(_) => "instance_not_connected",
             Self::NeverSynced(_) => "instance_never_synced",
             Self::ConnectingEnded(_) => "connecting_ended",

@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod app;
+pub mod chats;
 pub mod contacts;
 pub mod error;
 pub mod idempotency;

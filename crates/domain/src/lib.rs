@@ -18,4 +18,5 @@ pub mod ids;
 pub mod instance;
 pub mod intent;
 pub mod label;
+pub mod selection;
 pub mod token;

@@ -76,7 +76,7 @@ pub(crate) fn push_text(json: &mut String, text: &str) {
     }
 }
 
-fn texts(values: &[&str]) -> String {
+pub(crate) fn texts(values: &[&str]) -> String {
     let mut json = String::from("[");
     for (i, value) in values.iter().enumerate() {
         if i > 0 {

@@ -17,6 +17,7 @@ pub mod error;
 pub mod idempotency;
 pub mod instances;
 pub mod label_orders;
+pub mod labeled_chats;
 pub mod labels;
 pub mod lid_map;
 pub mod log;

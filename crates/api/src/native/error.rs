@@ -6,7 +6,8 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use labelwire_app::Kind;
+use labelwire_app::{Error as App, Kind};
+use labelwire_domain::intent::Reject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,6 +34,15 @@ pub(super) struct Problem {
     code: &'static str,
     /// The id under which the log knows this request.
     request_id: String,
+    /// The command that will tell how a write without a verdict ended; only with
+    /// `code` `write_pending`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "cmd_01jy0000000000000000000000")]
+    command: Option<String>,
+    /// Live labels an account may have; only with `code` `label_limit_reached`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<usize>,
 }
 
 /// An error, before it knows its request's id.
@@ -41,15 +51,19 @@ pub(super) struct Error {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    cause: Option<Arc<labelwire_app::Error>>,
+    command: Option<String>,
+    limit: Option<usize>,
+    cause: Option<Arc<App>>,
 }
 
 impl Error {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             code,
             detail: detail.into(),
+            command: None,
+            limit: None,
             cause: None,
         }
     }
@@ -63,6 +77,8 @@ impl Error {
             detail: self.detail,
             code: self.code,
             request_id: id.0.to_string(),
+            command: self.command,
+            limit: self.limit,
         };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
@@ -98,8 +114,8 @@ impl IntoResponse for Error {
     }
 }
 
-impl From<labelwire_app::Error> for Error {
-    fn from(error: labelwire_app::Error) -> Self {
+impl From<App> for Error {
+    fn from(error: App) -> Self {
         let status = match error.kind() {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -116,7 +132,36 @@ impl From<labelwire_app::Error> for Error {
                 };
             }
         };
-        Self::new(status, error.code(), error.to_string())
+        let detail = match &error {
+            // The words of other dialects name their own calls.
+            App::InstanceNotFound(name) => {
+                format!(
+                    "there is no instance `{name}` in this account; `GET /v1/instances` lists those there are"
+                )
+            }
+            App::NotConnected(name) => {
+                format!(
+                    "instance `{name}` is not connected to WhatsApp; `POST /v1/instances/{name}/connect` connects or pairs it"
+                )
+            }
+            App::NeverSynced(name) => {
+                format!(
+                    "the labels of instance `{name}` were never synced; pair it with `POST /v1/instances/{name}/connect` and wait for state `connected`"
+                )
+            }
+            other => other.to_string(),
+        };
+        Self {
+            command: match &error {
+                App::Pending(command) => Some(command.clone()),
+                _ => None,
+            },
+            limit: match &error {
+                App::Rejected(Reject::LimitReached(limit)) => Some(*limit),
+                _ => None,
+            },
+            ..Self::new(status, error.code(), detail)
+        }
     }
 }
 
@@ -203,5 +248,28 @@ impl From<Refusal> for Error {
             ),
             Refusal::Panic => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", OUR_FAULT),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_without_a_verdict_names_its_command() {
+        let id = RequestId("req_1".into());
+        let response = Error::from(App::Pending("cmd_1".into())).answer(&id);
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        let error = Error::from(App::Pending("cmd_1".into()));
+        assert_eq!(
+            (error.code, error.command.as_deref()),
+            ("write_pending", Some("cmd_1"))
+        );
+        assert!(error.detail.contains("`cmd_1`"), "{}", error.detail);
+        let limit = Error::from(App::Rejected(Reject::LimitReached(20)));
+        assert_eq!(
+            (limit.status, limit.limit),
+            (StatusCode::CONFLICT, Some(20))
+        );
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct HealthView {
 }
 
 /// Answers as long as the gateway runs; needs no token.
-#[utoipa::path(get, path = "/v1/health", tag = "service", responses((status = 200, body = HealthView)))]
+#[utoipa::path(get, path = "/v1/health", operation_id = "getHealth", tag = "service", responses((status = 200, body = HealthView)))]
 pub(super) async fn health() -> Json<HealthView> {
     Json(HealthView { status: "ok" })
 }

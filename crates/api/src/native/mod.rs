@@ -1,8 +1,20 @@
 //! The native API, `/v1/…`: errors are problem documents (RFC 9457).
 
+mod chats;
+mod commands;
+mod cursor;
 mod error;
+mod format;
 mod health;
+mod instances;
 mod labels;
+mod links;
+mod messages;
+mod problems;
+mod tokens;
+mod view;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, FromRequestParts};
@@ -13,7 +25,7 @@ use axum::routing::get;
 use labelwire_app::App;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, ServerBuilder};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, RefOr, Required, ServerBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,16 +36,45 @@ use error::Error;
 
 #[derive(OpenApi)]
 #[openapi(
-    tags((name = "labels", description = "Labels and the chats that carry them"),
+    tags((name = "instances", description = "Linked WhatsApp accounts"),
+         (name = "labels", description = "Labels themselves"),
+         (name = "chats", description = "The chats that carry labels"),
+         (name = "messages", description = "The messages that carry labels"),
+         (name = "commands", description = "What has become of writes"),
+         (name = "tokens", description = "Who may ask, and for what"),
          (name = "service", description = "The gateway itself")),
+    components(schemas(error::Problem)),
 )]
 struct Document;
 
 /// All routes of the native API.
-pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
+/// `run` is another word for each run of the program.
+pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::health))
-        .routes(routes!(labels::of_chat))
+        .routes(routes!(instances::list, instances::create))
+        .routes(routes!(instances::get, instances::delete))
+        .routes(routes!(instances::connect))
+        .routes(routes!(instances::logout))
+        .routes(routes!(instances::start))
+        .routes(routes!(instances::stop))
+        .routes(routes!(instances::restart))
+        .routes(routes!(labels::list, labels::create))
+        .routes(routes!(labels::get, labels::patch, labels::delete))
+        .routes(routes!(labels::reorder))
+        .routes(routes!(labels::counts))
+        .routes(routes!(chats::list))
+        .routes(routes!(links::bulk))
+        .routes(routes!(links::of_chat, links::set_chat))
+        .routes(routes!(links::put, links::take_off))
+        .routes(routes!(messages::of_label))
+        .routes(routes!(messages::of_message))
+        .routes(routes!(messages::put, messages::take_off))
+        .routes(routes!(commands::get))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::own))
+        .routes(routes!(tokens::get, tokens::revoke))
+        .routes(routes!(tokens::rotate))
         .split_for_parts();
     document.info = InfoBuilder::new()
         .title("labelwire")
@@ -54,6 +95,13 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             "token",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
         );
+    let connect = document.paths.paths.get_mut(instances::CONNECT);
+    if let Some(RefOr::T(body)) = connect
+        .and_then(|path| path.post.as_mut())
+        .and_then(|call| call.request_body.as_mut())
+    {
+        body.required = Some(Required::False);
+    }
     let document = serde_json::to_value(document).unwrap_or_default();
     router
         .route(
@@ -64,6 +112,7 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             refuse(Refusal::NoMethod, &id)
         })
         .route_layer(middleware::from_fn(error::finish))
+        .layer(Extension(chats::Run(Arc::from(run))))
 }
 
 /// A refusal in this API's words.

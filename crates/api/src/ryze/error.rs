@@ -141,6 +141,8 @@ fn text(error: &AppError) -> Cow<'static, str> {
             "WhatsApp did not confirm the message in time; it may have been sent"
         }
         AppError::LabelNotFound(_) => "Tag not found",
+        AppError::LabelAmbiguous(_) => "Several tags have this name; use an id",
+        AppError::CursorExpired => "Cursor has expired",
         AppError::NotConnected(_)
         | AppError::NeverSynced(_)
         | AppError::ConnectingEnded(_)

@@ -88,10 +88,61 @@ async fn a_request_keeps_the_id_it_came_with() {
 }
 
 #[tokio::test]
-async fn the_native_document_names_every_call() {
+async fn a_wrong_method_is_told_the_right_ones() {
+    let stage = Stage::empty().await;
+    for (method, path, allowed) in [
+        ("PATCH", "/v1/instances", "GET,HEAD,POST"),
+        ("POST", "/v1/instances/shop/chats", "GET,HEAD"),
+        ("TRACE", "/v1/health", "GET,HEAD"),
+    ] {
+        let answer = stage
+            .send(request(method, path, &stage.account, None))
+            .await;
+        assert_eq!(answer.status(), 405, "{method} {path}");
+        assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn every_call_has_a_name_of_its_own_and_its_problems() {
+    let stage = Stage::empty().await;
+    let (_, document) = stage.get("/v1/openapi.json").await;
+    let mut names = std::collections::BTreeSet::new();
+    for (path, calls) in document["paths"].as_object().expect("paths") {
+        for (method, call) in calls.as_object().expect("calls") {
+            let name = call["operationId"].as_str().expect("a name");
+            assert!(names.insert(name.to_owned()), "{name} twice");
+            if path == "/v1/health" {
+                continue;
+            }
+            for status in ["400", "401", "403", "404", "429", "500", "503", "504"] {
+                let problem = &call["responses"][status]["content"]["application/problem+json"];
+                assert!(problem.is_object(), "{method} {path} {status}");
+            }
+        }
+    }
+    assert!(names.len() > 30);
+    stage.close().await;
+}
+
+/// `UPDATE_OPENAPI=1` writes the file anew.
+#[tokio::test]
+async fn the_native_document_is_the_one_checked_in() {
     let stage = Stage::empty().await;
     let (status, document) = stage.get("/v1/openapi.json").await;
     assert_eq!(status, 200);
-    insta::assert_json_snapshot!("openapi_native", document);
+    let now = format!("{document:#}\n");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/native.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(file).parent().expect("a folder"))
+            .expect("made");
+        std::fs::write(file, &now).expect("written");
+    }
+    let checked_in = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        now == checked_in,
+        "openapi/native.json is not what is served; run this test with UPDATE_OPENAPI=1 and look at the difference"
+    );
     stage.close().await;
 }

@@ -361,7 +361,11 @@ impl Actor {
             Ok::<_, Error>(applied)
         };
         match merged.await {
-            Ok(applied) => self.handle.journal.note(applied),
+            Ok(applied) => {
+                self.handle.journal.note(applied);
+                // A name learned under one id is the other's from now on.
+                self.handle.journal.note_names();
+            }
             Err(error) => self.database_failed(&error).await,
         }
     }

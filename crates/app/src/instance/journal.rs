@@ -20,6 +20,8 @@ struct Inner {
     rebuilt: u64,
     /// The last commit that changed labels.
     labels: u64,
+    /// How often names of chats were learned.
+    names: u64,
     recent: VecDeque<(u64, Arc<BTreeSet<String>>)>,
     chats: usize,
 }
@@ -60,6 +62,25 @@ impl Journal {
                 inner.chats -= chats.len();
                 inner.rebuilt = at;
             }
+        }
+    }
+
+    /// Notes that names of chats were learned, or which ids are one person. Call
+    /// after it is durable.
+    pub fn note_names(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).names += 1;
+    }
+
+    /// A word that is another one after every commit, for as long as this journal
+    /// lives; with `names`, after every name learned, too. Read it before reading
+    /// the database.
+    #[must_use]
+    pub fn version(&self, names: bool) -> String {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names {
+            format!("{}.{}", inner.now, inner.names)
+        } else {
+            inner.now.to_string()
         }
     }
 

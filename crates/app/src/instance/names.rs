@@ -19,8 +19,11 @@ pub(super) async fn learn(db: &Db, handle: &Handle, now: Timestamp, news: Vec<Co
         contacts::set_many(&mut tx, handle.key, &news, now).await?;
         tx.commit().await
     };
-    if let Err(error) = written.await {
-        tracing::warn!(instance = %handle.name, %error, "{} names could not be stored", news.len());
+    match written.await {
+        Ok(()) => handle.journal.note_names(),
+        Err(error) => {
+            tracing::warn!(instance = %handle.name, %error, "{} names could not be stored", news.len());
+        }
     }
 }
 

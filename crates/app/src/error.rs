@@ -95,7 +95,9 @@ pub enum Error {
     #[error("several labels are named `{0}`; name the one by its id")]
     LabelAmbiguous(String),
     /// Too much has changed since the page a cursor comes from.
-    #[error("too much has changed since the page this cursor comes from; begin with the first page")]
+    #[error(
+        "too much has changed since the page this cursor comes from; begin with the first page"
+    )]
     CursorExpired,
     /// No client runs, or it is not logged in.
     #[error(

@@ -192,16 +192,9 @@ mod tests {
             none: texts(&["9"]),
             ..Selection::default()
         };
-        assert!(
-            none.resolve(&labels)
-                .matches("1@g.us", ["1"].into_iter())
-        );
+        assert!(none.resolve(&labels).matches("1@g.us", ["1"].into_iter()));
         // A chat without a live label is in no answer.
-        assert!(
-            !none
-                .resolve(&labels)
-                .matches("1@g.us", std::iter::empty())
-        );
+        assert!(!none.resolve(&labels).matches("1@g.us", std::iter::empty()));
     }
 
     #[test]

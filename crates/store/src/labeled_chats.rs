@@ -82,7 +82,9 @@ pub async fn page_by_time(
     let json = texts(label_ids);
     // One text for both directions: times are compared times this.
     let sign: i64 = if newest_first { -1 } else { 1 };
-    let (at, chat) = behind.map_or((i64::MIN, ""), |(at, chat)| (at.0.saturating_mul(sign), chat));
+    let (at, chat) = behind.map_or((i64::MIN, ""), |(at, chat)| {
+        (at.0.saturating_mul(sign), chat)
+    });
     let rows: Vec<PlacedRow> = on!(conn, c, text = "labeled_chats/page_by_time" => sqlx::query_as(text)
         .bind(instance.0).bind(json).bind(sign).bind(at).bind(chat).bind(limit).fetch_all(c).await)?;
     Ok(rows

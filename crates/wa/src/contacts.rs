@@ -27,7 +27,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 /// Names one transaction takes before steps get their turn.
 const BATCH: usize = 1_000;
 /// How long names wait for the first sync.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// People whose last name is remembered, so that not every message is a write.
 const REMEMBERED: usize = 20_000;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::settings::{SETTINGS, fields, shape};
+use super::whole::whole;
 
 /// The other groups, by the prefix their fields have in `instance/new`.
 const BLOCKS: [&str; 5] = ["webhook", "websocket", "chatwoot", "proxy", "s3"];
@@ -59,7 +60,8 @@ pub(super) struct NewInstance {
     /// Kept; labelwire does not speak to Chatwoot.
     chatwoot_enabled: Option<bool>,
     chatwoot_base_url: Option<String>,
-    #[schema(minimum = -2_147_483_648, maximum = 2_147_483_647)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(required = false, minimum = -2_147_483_648, maximum = 2_147_483_647)]
     chatwoot_account_id: Option<i32>,
     /// Kept, never shown.
     chatwoot_api_token: Option<String>,

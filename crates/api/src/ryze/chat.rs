@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::Call;
 use super::error::{Error, ErrorView};
 use super::view::{OfInstance, TagChangedView, TagView, TagsView, WrittenView};
+use super::whole::whole;
 use crate::body;
 
 /// Colours a caller may choose: 0 to this.
@@ -58,16 +59,13 @@ pub(super) struct NewTag {
 
 /// The documented silent rule: a whole number outside of 0 to 10 is colour 0.
 fn color<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
-    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else {
-        return Ok(0);
-    };
-    match number.as_f64() {
-        // In the palette's range every number is exact.
-        Some(float) if float.fract() == 0.0 => Ok((0..=LAST_COLOR)
-            .find(|index| f64::from(*index) == float)
-            .unwrap_or_default()),
-        _ => Err(serde::de::Error::custom("`color` must be a whole number")),
-    }
+    let color = whole::<_, i64>(from)?.unwrap_or_default();
+    let color = i32::try_from(color).unwrap_or_default();
+    Ok(if (0..=LAST_COLOR).contains(&color) {
+        color
+    } else {
+        0
+    })
 }
 
 /// Makes a label. Answers once WhatsApp has accepted it.

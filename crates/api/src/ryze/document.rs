@@ -34,8 +34,13 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
     let schemas = document["components"]["schemas"].as_object_mut();
     for (name, schema) in schemas.into_iter().flatten() {
         exact(schema, !ASKED.contains(&name.as_str()));
-        if name == "SettingsChange" {
-            at_least_one(schema);
+        match name.as_str() {
+            "SettingsChange" => at_least_one(schema),
+            // Any whole number is taken, however large.
+            "NewTag" => schema["properties"]["color"]
+                .as_object_mut()
+                .map_or((), |color| drop(color.remove("format"))),
+            _ => {}
         }
     }
     let paths = document["paths"].as_object_mut();

@@ -141,7 +141,7 @@ fn text(error: &AppError) -> Cow<'static, str> {
             "WhatsApp did not confirm the message in time; it may have been sent"
         }
         AppError::LabelNotFound(_) => "Tag not found",
-        AppError::LabelAmbiguous(_) => "Tag name is ambiguous",
+        AppError::LabelAmbiguous(_) => "Several tags have this name; use an id",
         AppError::CursorExpired => "Cursor has expired",
         AppError::NotConnected(_)
         | AppError::NeverSynced(_)

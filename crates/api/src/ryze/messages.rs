@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::Call;
 use super::error::{Error, ErrorView};
 use super::view::OfInstance;
+use super::whole::whole;
 use crate::body;
 
 /// Longest wait before a text is sent: with the longest WhatsApp may take to accept
@@ -32,7 +33,8 @@ pub(super) struct SendText {
     #[schema(value_type = String, required, pattern = "\\S", max_length = 65_536)]
     message: Option<String>,
     /// Seconds to wait before it is sent, 0 to 60.
-    #[schema(maximum = 60)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(maximum = 60, required = false)]
     delay: Option<u64>,
     /// Taken, without effect: labelwire makes no previews.
     #[serde(rename = "linkPreview")]

@@ -12,6 +12,7 @@ mod messages;
 mod people;
 mod settings;
 mod view;
+mod whole;
 
 use axum::Router;
 use axum::extract::FromRequestParts;

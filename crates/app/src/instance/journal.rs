@@ -68,10 +68,7 @@ impl Journal {
     /// Notes that names of chats were learned, or which ids are one person. Call
     /// after it is durable.
     pub fn note_names(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .names += 1;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).names += 1;
     }
 
     /// A word that is another one after every commit, for as long as this journal

@@ -101,7 +101,11 @@ impl http_body::Body for Patient {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+/// Reads a JSON object that is whole in memory.
+///
+/// # Errors
+/// [`Refusal::Body`].
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Body(
             "a JSON object is expected, the body is empty".to_owned(),

@@ -31,9 +31,11 @@ mod router;
 mod ryze;
 mod serve;
 mod waha;
+mod wawp;
 
 pub use cors::{InvalidOrigin, Origins};
 pub use limit::Rate;
 pub use line::Timeouts;
 pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;
+pub use wawp::{ListShape, UnknownListShape};

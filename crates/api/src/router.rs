@@ -17,6 +17,7 @@ use crate::layers::{self, Around, RequestId, RequestIds};
 use crate::limit::{Limiter, Rate};
 use crate::line::Timeouts;
 use crate::refusal::Refusal;
+use crate::wawp::{self, ListShape};
 use crate::{docs, evolution, idempotency, native, ryze, waha};
 
 /// The usual bound of connections.
@@ -40,6 +41,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Connections at a time; who comes above it waits.
     pub connections: usize,
+    /// How the Wawp dialect writes lists.
+    pub wawp_list_shape: ListShape,
 }
 
 /// The whole HTTP API over an application.
@@ -58,6 +61,7 @@ pub fn router(app: App, config: Config) -> Router {
         .merge(waha::router(base_url))
         .merge(evolution::router(base_url))
         .merge(docs::router())
+        .merge(wawp::router(base_url, config.wawp_list_shape))
         .with_state(app)
         .fallback(no_route)
         .layer(middleware::from_fn_with_state(around, layers::around));
@@ -84,6 +88,8 @@ pub(crate) fn refuse(path: &str, refusal: Refusal, id: &RequestId) -> Response {
         waha::refuse(refusal)
     } else if evolution::owns(path) {
         evolution::refuse(refusal)
+    } else if wawp::has(path) {
+        wawp::refuse(refusal)
     } else {
         ryze::refuse(refusal)
     }

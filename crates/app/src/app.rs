@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use labelwire_domain::clock::{Clock, Entropy};
+use labelwire_domain::clock::{Clock, Entropy, Timestamp};
 use labelwire_domain::ids::{AccountId, InstanceKey, TokenId};
 use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::{Scopes, TokenHash};
@@ -12,6 +12,7 @@ use labelwire_store::{Db, accounts, idempotency, instances, tokens};
 
 use tokio::sync::oneshot;
 
+use crate::access::Caller;
 use crate::error::Error;
 use crate::instance::{Handle, Parts};
 use crate::lists::Lists;
@@ -163,6 +164,12 @@ impl App {
         &self.0.parts.tasks
     }
 
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.parts.clock
     }
@@ -203,6 +210,19 @@ impl App {
             .values()
             .find(|h| h.name == name && h.account == *account)
             .cloned()
+    }
+
+    /// The name of the caller's instance that this names: by the short form of its
+    /// id ([`labelwire_domain::ids::InstanceId::short`]), else by name.
+    #[must_use]
+    pub fn name_of(&self, caller: &Caller, text: &str) -> String {
+        self.0
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .find(|h| h.account == caller.account && h.id.short() == text)
+            .map_or_else(|| text.to_owned(), |handle| handle.name.clone())
     }
 
     pub(crate) fn by_key(&self, key: InstanceKey) -> Option<Arc<Handle>> {

@@ -77,14 +77,49 @@ impl App {
             Some(_) => return Err(Error::TokenInvalid),
             None => token_text(self.entropy()),
         };
+        let ids = self.new_ids();
+        self.make_instance(caller, ids, name.to_owned(), token, settings)
+            .await
+    }
+
+    /// The same, named by its own id: `prefix` and the id's short form.
+    ///
+    /// # Errors
+    /// [`Error::AccountTokenRequired`].
+    pub async fn create_instance_by_id(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+    ) -> Result<(Standing, String), Error> {
+        caller.require_account()?;
+        caller.require(Scope::Admin)?;
+        let ids = self.new_ids();
+        let name = format!("{prefix}{}", ids.0.short());
+        let token = token_text(self.entropy());
+        self.make_instance(caller, ids, name, token, Settings::default())
+            .await
+    }
+
+    fn new_ids(&self) -> (InstanceId, TokenId) {
         let now = self.clock().now();
         let random = two_draws(self.entropy());
-        let ids = (
+        (
             InstanceId::new(now, random[0]),
             TokenId::new(now, random[1]),
-        );
+        )
+    }
+
+    async fn make_instance(
+        &self,
+        caller: &Caller,
+        ids: (InstanceId, TokenId),
+        name: String,
+        token: String,
+        settings: Settings,
+    ) -> Result<(Standing, String), Error> {
+        let now = self.clock().now();
         let (app, account) = (self.clone(), caller.account.clone());
-        let (name, hash) = (name.to_owned(), TokenHash::of(&token));
+        let hash = TokenHash::of(&token);
         let made = self.to_the_end(async move {
             app.insert_instance(&ids, &account, &name, hash, now, settings)
                 .await

@@ -102,6 +102,10 @@ pub(crate) struct Http {
     #[arg(long, value_name = "NUMBER", default_value_t = CONNECTIONS)]
     #[arg(env = "LABELWIRE_MAX_CONNECTIONS", hide_env_values = true)]
     pub(crate) max_connections: usize,
+    /// How the Wawp dialect writes lists: `array` or `keyed_object` (`{"0":{…}}`)
+    #[arg(long, value_name = "SHAPE", default_value = "array")]
+    #[arg(env = "LABELWIRE_WAWP_LIST_SHAPE", hide_env_values = true)]
+    pub(crate) wawp_list_shape: labelwire_api::ListShape,
 }
 
 impl Http {
@@ -115,6 +119,7 @@ impl Http {
             },
             cors: self.cors_origins,
             connections: self.max_connections,
+            wawp_list_shape: self.wawp_list_shape,
         }
     }
 }

@@ -140,6 +140,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
             rate: RATE,
             cors: Origins::default(),
             connections: labelwire_api::CONNECTIONS,
+            wawp_list_shape: labelwire_api::ListShape::default(),
         },
         database_url: format!("sqlite://{}", home.database().display()),
         endpoint: Endpoint::Simulator {

@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) rate: Rate,
     pub(crate) cors: Origins,
     pub(crate) connections: usize,
+    pub(crate) wawp_list_shape: labelwire_api::ListShape,
 }
 
 /// A running gateway.
@@ -91,6 +92,7 @@ impl Gateway {
             cors: settings.cors,
             timeouts: Timeouts::default(),
             connections: settings.connections,
+            wawp_list_shape: settings.wawp_list_shape,
         };
         let router = labelwire_api::router(app.clone(), config.clone());
         let http = Tasks::new();

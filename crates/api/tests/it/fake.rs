@@ -141,9 +141,12 @@ impl Connector for FakeConnector {
                 "the client could not be started".into(),
             ));
         }
-        events
-            .send(PhoneEvent::Qr(QR.into()))
-            .expect("the instance listens");
+        let first = if self.is_paired(instance).await {
+            PhoneEvent::Connected
+        } else {
+            PhoneEvent::Qr(QR.into())
+        };
+        events.send(first).expect("the instance listens");
         self.0.lines.lock().expect("lock").insert(instance, events);
         Ok(Arc::new(FakePhone {
             fake: Arc::clone(&self.0),
@@ -222,6 +225,8 @@ impl Phone for FakePhone {
     }
 
     async fn logout(&self) -> Result<(), PhoneError> {
+        let mut paired = self.fake.paired.lock().expect("lock");
+        paired.remove(&self.instance);
         Ok(())
     }
 

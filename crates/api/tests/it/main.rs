@@ -21,3 +21,4 @@ mod socket;
 mod stage;
 mod tokens;
 mod waha;
+mod wawp;

@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
-use labelwire_api::{CONNECTIONS, Config, Origins, Rate, Timeouts};
+use labelwire_api::{CONNECTIONS, Config, ListShape, Origins, Rate, Timeouts};
+use labelwire_app::instance::Status;
 use labelwire_app::instances::Standing;
 use labelwire_app::phone::PhoneEvent;
 use labelwire_app::tasks::Tasks;
@@ -68,7 +69,7 @@ pub(crate) struct Stage {
     pub(crate) tasks: Tasks,
     /// The application's database.
     pub(crate) db: Db,
-    _test_db: TestDb,
+    test_db: TestDb,
 }
 
 impl Stage {
@@ -89,12 +90,34 @@ impl Stage {
 
     async fn with(list_budget: usize, set: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::sqlite().expect("a folder");
-        let opened = db.open().await.expect("a database");
-        let fake = Arc::new(Fake::default());
+        let mut stage = Self::open(db, Arc::default(), list_budget, set).await;
+        let (_, account) = stage.app.create_account("main").await.expect("an account");
+        stage.account = account;
+        stage
+    }
+
+    /// The same database and WhatsApp under another start of the program.
+    pub(crate) async fn reopened(self) -> Self {
+        self.tasks.stop().await;
+        self.db.close().await;
+        let budget = labelwire_app::app::LIST_BUDGET;
+        let mut stage = Self::open(self.test_db, self.fake, budget, |_| ()).await;
+        stage.account = self.account;
+        stage.app.resume_all().await.expect("resumed");
+        stage
+    }
+
+    async fn open(
+        test_db: TestDb,
+        fake: Arc<Fake>,
+        list_budget: usize,
+        set: impl FnOnce(&mut Config),
+    ) -> Self {
+        let db = test_db.open().await.expect("a database");
         let clock = Arc::new(Noon::default());
         let tasks = Tasks::new();
         let app = App::new(Outside {
-            db: opened.clone(),
+            db: db.clone(),
             clock: clock.clone(),
             entropy: Arc::new(Counted::default()),
             connector: Arc::new(FakeConnector(Arc::clone(&fake))),
@@ -112,20 +135,20 @@ impl Stage {
             cors: Origins::default(),
             timeouts: Timeouts::default(),
             connections: CONNECTIONS,
+            wawp_list_shape: ListShape::default(),
         };
         set(&mut config);
         let router = labelwire_api::router(app.clone(), config.clone());
-        let (_, account) = app.create_account("main").await.expect("an account");
         Self {
             app,
             router,
             config,
             clock,
             fake,
-            account,
+            account: String::new(),
             tasks,
-            db: opened,
-            _test_db: db,
+            db,
+            test_db,
         }
     }
 
@@ -201,6 +224,11 @@ impl Stage {
         );
         self.reaches(name, |s| s.status.state == State::Connecting)
             .await;
+    }
+
+    /// Waits until an instance stands so.
+    pub(crate) async fn stands(&self, name: &str, is: impl Fn(&Status) -> bool) {
+        self.reaches(name, |standing| is(&standing.status)).await;
     }
 
     async fn reaches(&self, name: &str, is: impl Fn(&Standing) -> bool) {

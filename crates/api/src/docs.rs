@@ -8,6 +8,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 const DOCUMENTS: &[(&str, &str)] = &[
     ("Native API", "/v1/openapi.json"),
     ("RyzeAPI dialect", "/api/openapi.json"),
+    ("Wawp dialect", "/v2/openapi.json"),
     ("WAHA dialect", "/waha/openapi.json"),
     ("Evolution dialect", "/evolution/openapi.json"),
 ];
@@ -17,7 +18,7 @@ pub(crate) fn router() -> Router<App> {
     let documents = DOCUMENTS
         .iter()
         .enumerate()
-        .map(|(n, (name, place))| Url::with_primary(*name, *place, n == 0));
+        .map(|(n, (name, place))| Url::with_primary(name, place, n == 0));
     SwaggerUi::new("/docs")
         .config(Config::new(documents))
         .into()

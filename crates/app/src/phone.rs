@@ -154,6 +154,9 @@ pub trait Phone: Send + Sync {
     /// Fetches `regular` whole, as a snapshot. On return it is queued.
     async fn replay(&self) -> Result<(), PhoneError>;
 
+    /// Whether the phone was asked for app-state keys and has not sent them yet.
+    async fn waits_for_keys(&self) -> bool;
+
     /// Writes these records as one patch. Accepted: WhatsApp has them; their echo
     /// comes with the next [`Phone::sync`].
     async fn write(&self, records: &[Record]) -> Result<Written, WriteError>;

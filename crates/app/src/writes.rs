@@ -7,6 +7,7 @@ use labelwire_domain::intent::{Intent, label_place};
 use labelwire_domain::label::Label;
 use labelwire_domain::token::Scope;
 use labelwire_store::commands::{self, Command};
+use labelwire_store::label_orders;
 use tokio::sync::oneshot;
 
 use crate::access::Caller;
@@ -135,8 +136,10 @@ impl App {
         name: &str,
         ids: Vec<String>,
     ) -> Result<Vec<Label>, Error> {
-        self.write(caller, name, Intent::Reorder { ids }).await?;
-        self.ordered_labels(caller, name).await
+        let handle = self.writable(caller, name)?;
+        self.submit(&handle, caller, Intent::Reorder { ids })
+            .await?;
+        self.ordered(&handle).await
     }
 
     /// The live labels in the account's own order.
@@ -144,8 +147,16 @@ impl App {
     /// # Errors
     /// [`Error::NeverSynced`]; the database's.
     pub async fn ordered_labels(&self, caller: &Caller, name: &str) -> Result<Vec<Label>, Error> {
-        let mut labels = self.list_labels(caller, name).await?;
-        let order = self.label_order(caller, name).await?;
+        let handle = self.synced(caller, name)?;
+        self.ordered(&handle).await
+    }
+
+    async fn ordered(&self, handle: &Handle) -> Result<Vec<Label>, Error> {
+        let kept = self.lists().labels(handle).await?;
+        let mut labels: Vec<Label> = kept.all.iter().filter(|l| !l.deleted).cloned().collect();
+        let mut reader = self.db().reader().await?;
+        let order = label_orders::find(reader.conn(), handle.key).await?;
+        let order = order.map(|o| o.ids).unwrap_or_default();
         labels.sort_by_key(|l| label_place(l, &order));
         Ok(labels)
     }
@@ -196,7 +207,7 @@ impl App {
             self.submit(&handle, caller, Intent::SetChat { chat, labels })
                 .await?;
         }
-        self.labels_of_chat(caller, name, chat).await
+        self.labels_on(&handle, chat).await
     }
 
     /// Puts labels on many chats and takes others off, many records a patch.

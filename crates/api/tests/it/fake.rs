@@ -188,6 +188,10 @@ impl Phone for FakePhone {
         Ok(Written::Accepted(version))
     }
 
+    async fn waits_for_keys(&self) -> bool {
+        false
+    }
+
     async fn is_lid_migrated(&self) -> bool {
         false
     }

@@ -304,6 +304,56 @@ async fn killed_while_writing(test_db: TestDb) {
     test_db.remove().await.unwrap();
 }
 
+/// WhatsApp takes a write, and the gateway is killed before it hears of that: who
+/// asks again with the same key is told that it is done.
+async fn killed_before_the_verdict(test_db: TestDb) {
+    let town = Town::new(30, LABELS, 40).await;
+    let mut gateway = Gateway::start(&town, &test_db).await;
+    gateway.pair(&town).await;
+    let rows = Rows::open(&test_db, &gateway).await;
+    let wishes = [
+        Wish::Create {
+            name: "Só uma vez".into(),
+        },
+        Wish::Delete { id: "6".into() },
+        Wish::Link {
+            chat: labelled(0, 0, 0),
+        },
+    ];
+    for (n, wish) in wishes.into_iter().enumerate() {
+        let key = format!("verdict-{n}");
+        let late = Fault::new(FaultKind::Delay).ms(60_000);
+        town.world()
+            .with_account(town.phone(), |a| a.faults.add(late))
+            .unwrap();
+        let shared = Arc::new(gateway);
+        let asker = Arc::clone(&shared);
+        let (one, its_key) = (wish.clone(), key.clone());
+        let asking = tokio::spawn(async move { one.ask(&asker, its_key).await });
+        let deadline = Instant::now() + SETTLED;
+        while !wish.is_so(&truth_of(&town)) {
+            assert!(Instant::now() < deadline, "never taken: {wish:?}");
+            tokio::task::yield_now().await;
+        }
+        shared.kill_now();
+        let asked = [asking.await.unwrap()];
+        assert_eq!(asked[0].answer, None, "{wish:?}");
+        Arc::into_inner(shared).unwrap().kill().await;
+        no_trouble(&town);
+
+        gateway = Gateway::start(&town, &test_db).await;
+        gateway.connected().await;
+        let when = format!("{wish:?}");
+        is_asked_again(&gateway, &town, &asked, &when).await;
+        rows.settled(&when).await;
+        assert_eq!(rows.of_key(&key).await.unwrap().state, "done", "{when}");
+    }
+    rows.db.close().await;
+    gateway.kill().await;
+    town.stop().await;
+    test_db.remove().await.unwrap();
+}
+
 /// In some rounds a write loses its connection first, before WhatsApp took it or
 /// behind that; true where one did.
 async fn trouble(town: &Town, round: u32) -> bool {
@@ -364,4 +414,15 @@ async fn writes_are_killed_twenty_times_on_sqlite() {
 #[ignore = "needs LABELWIRE_TEST_POSTGRES_URL"]
 async fn writes_are_killed_twenty_times_on_postgres() {
     killed_while_writing(TestDb::postgres().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_taken_before_a_kill_is_done_once_on_sqlite() {
+    killed_before_the_verdict(TestDb::sqlite().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs LABELWIRE_TEST_POSTGRES_URL"]
+async fn a_write_taken_before_a_kill_is_done_once_on_postgres() {
+    killed_before_the_verdict(TestDb::postgres().await.unwrap()).await;
 }

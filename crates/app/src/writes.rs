@@ -105,8 +105,8 @@ impl App {
     /// Deletes a label: no chat shows it from then on, and its id is not given again.
     ///
     /// # Errors
-    /// [`Error::LabelNotFound`], also where it is deleted already; those of
-    /// [`App::create_label`].
+    /// [`Error::LabelNotFound`], also where it is deleted already, unless the same
+    /// key asked for that; those of [`App::create_label`].
     pub async fn delete_label(
         &self,
         caller: &Caller,
@@ -114,11 +114,11 @@ impl App {
         id: &str,
     ) -> Result<Label, Error> {
         let handle = self.writable(caller, name)?;
+        let intent = Intent::DeleteLabel { id: id.to_owned() };
         let labels = self.lists().labels(&handle).await?;
-        if labels.live(id).is_none() {
+        if labels.live(id).is_none() && !self.was_asked(&handle, caller, &intent).await? {
             return Err(Error::LabelNotFound(id.to_owned()));
         }
-        let intent = Intent::DeleteLabel { id: id.to_owned() };
         let finished = self.submit(&handle, caller, intent).await?;
         finished
             .label
@@ -314,6 +314,23 @@ impl App {
         let migrated = handle.is_lid_migrated().await;
         let mut reader = self.db().reader().await?;
         Ok(identity::targets(&mut reader, handle.key, &jids, migrated).await?)
+    }
+
+    /// Whether the caller asked for this with the same key before: it was never
+    /// told the end then, or its answer would have been kept.
+    async fn was_asked(
+        &self,
+        handle: &Handle,
+        caller: &Caller,
+        intent: &Intent,
+    ) -> Result<bool, Error> {
+        let Some(key) = caller.idempotency_key.as_deref() else {
+            return Ok(false);
+        };
+        let mut reader = self.db().reader().await?;
+        let row = commands::find_by_key(reader.conn(), handle.key, &caller.actor(), key).await?;
+        let before = row.and_then(|row| serde_json::from_str::<Intent>(&row.body).ok());
+        Ok(before.is_some_and(|before| before.asks_same(intent)))
     }
 
     async fn submit(

@@ -78,6 +78,8 @@ struct Work {
     uncertain: bool,
     /// WhatsApp took all of it; the mirror has it from this version on.
     taken: Option<u64>,
+    /// Whether it is known that its key has not made what it asks for already.
+    recalled: bool,
     /// It is to be sent without company: a patch with it was refused.
     alone: bool,
     /// How often a patch of its own was refused.
@@ -168,6 +170,9 @@ impl Writer {
 
     fn take(&mut self, job: Job) {
         self.work.push_back(Work {
+            // All else comes to nothing where it is so already.
+            recalled: !matches!(job.intent, Intent::CreateLabel { .. })
+                || job.idempotency_key.is_none(),
             job,
             plan: None,
             deadline: Instant::now() + PATIENCE,
@@ -236,8 +241,10 @@ impl Writer {
             handle.replay_with(&mut last_replay).await?;
         }
         self.finish_taken(sound.version).await;
+        self.recall().await?;
         self.settle_unsettled(line).await?;
-        if self.work.iter().any(behind(sound.version)) {
+        let known = self.recall().await?;
+        if !known || self.work.iter().any(behind(sound.version)) {
             return Ok(self.later());
         }
         let Some(batch) = self.collect().await? else {
@@ -296,6 +303,47 @@ impl Writer {
                 Ok(self.later())
             }
         }
+    }
+
+    /// Answers new labels that the same key has made before, for a caller who was
+    /// never told: its program was killed, or it got no verdict. False where the
+    /// end of the one before is not known yet; it is looked for at once then.
+    async fn recall(&mut self) -> Result<bool, Error> {
+        if self.work.iter().all(|w| w.recalled) {
+            return Ok(true);
+        }
+        let mut made = Vec::new();
+        let mut known = true;
+        let mut reader = self.parts.db.reader().await?;
+        for work in self.work.iter_mut().filter(|w| !w.recalled) {
+            let job = &mut work.job;
+            let key = job.idempotency_key.as_deref().unwrap_or_default();
+            let row =
+                commands::find_by_key(reader.conn(), self.handle.key, &job.actor, key).await?;
+            let before = row.and_then(|row| {
+                let intent: Intent = serde_json::from_str(&row.body).ok()?;
+                intent.asks_same(&job.intent).then_some((row, intent))
+            });
+            let Some((row, intent)) = before else {
+                work.recalled = true;
+                continue;
+            };
+            let mut unsettled = self.unsettled.iter_mut();
+            if row.state == "done" {
+                job.intent = intent;
+                made.push(job.id.clone());
+            } else if let Some(open) = unsettled.find(|(_, id, _)| id.as_str() == row.command_id) {
+                open.0 = Instant::now();
+                known = false;
+            } else {
+                work.recalled = true;
+            }
+        }
+        drop(reader);
+        for id in made {
+            self.finish(&id, Ok(())).await;
+        }
+        Ok(known)
     }
 
     /// What the next patch carries, by command: its records, and whether they are

@@ -8,6 +8,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 const DOCUMENTS: &[(&str, &str)] = &[
     ("Native API", "/v1/openapi.json"),
     ("RyzeAPI dialect", "/api/openapi.json"),
+    ("Wawp dialect", "/v2/openapi.json"),
     ("WAHA dialect", "/waha/openapi.json"),
     ("Evolution dialect", "/evolution/openapi.json"),
 ];

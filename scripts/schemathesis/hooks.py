@@ -16,7 +16,7 @@ import json
 import os
 import re
 from datetime import datetime, timezone
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import requests
 import schemathesis
@@ -65,6 +65,14 @@ def free_label():
     return native("POST", f"/v1/instances/{INSTANCE}/labels", 201, json=body)["id"]
 
 
+def new_command():
+    """A write that is known by its id."""
+    body = {"chats": ["5511999990000"], "add": ["1"]}
+    path = f"/v1/instances/{INSTANCE}/chats/labels"
+    return native("POST", path, 200, json=body)["command"]
+
+
+COMMAND = new_command()
 SHARED = {INSTANCE, native("GET", f"/v1/instances/{INSTANCE}", 200)["id"]}
 TOKENS = {token["id"] for token in native("GET", "/v1/tokens", 200)["tokens"]}
 # Stopped, started and unlinked as often as a case likes.
@@ -99,6 +107,18 @@ def swap(case, protected, make):
             if isinstance(value, str) and value.strip() in protected:
                 other = make() if other is None else other
                 place[name] = other
+                if place is case.path_parameters:
+                    plain(place)
+
+
+def plain(path):
+    """Values of a path as they are compared with their patterns.
+
+    They stand there as they are sent, and a case that was edited is compared anew.
+    """
+    for name, value in path.items():
+        if isinstance(value, str):
+            path[name] = quote(unquote(value), safe="!$&'()*+,-.:;=@_~")
 
 
 def help_along(case):
@@ -107,6 +127,15 @@ def help_along(case):
         # A key is good for one request; generators use one again and again.
         key = f"{next(_numbers)}-{case.headers['Idempotency-Key']}"
         case.headers["Idempotency-Key"] = key[:255]
+    path = case.path_parameters
+    if path and str(path.get("instance")).startswith("ins_"):
+        # Paths take a name; who guesses a link from an answer takes its id.
+        for instance in native("GET", "/v1/instances", 200)["instances"]:
+            if instance["id"] == path["instance"]:
+                path["instance"] = instance["name"]
+                plain(path)
+    if path and "command" in path and next(_numbers) % 2:
+        path["command"] = COMMAND
     if case.query:
         # A cursor is what a page before said; nobody can make one up.
         case.query.pop("cursor", None)

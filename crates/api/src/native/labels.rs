@@ -90,8 +90,9 @@ pub(super) struct PatchLabel {
     color: Option<Color>,
     /// The new place among the live labels, 0 for the first; places behind the
     /// end are the end. Written behind name and colour, as a change of its own.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0)]
-    order: Option<u32>,
+    order: Option<u64>,
 }
 
 /// Labels in the order they are to have.

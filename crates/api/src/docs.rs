@@ -18,7 +18,7 @@ pub(crate) fn router() -> Router<App> {
     let documents = DOCUMENTS
         .iter()
         .enumerate()
-        .map(|(n, (name, place))| Url::with_primary(*name, *place, n == 0));
+        .map(|(n, (name, place))| Url::with_primary(name, place, n == 0));
     SwaggerUi::new("/docs")
         .config(Config::new(documents))
         .into()

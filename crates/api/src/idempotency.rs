@@ -171,4 +171,5 @@ fn fingerprint(method: &Method, uri: &Uri, body: &Bytes) -> [u8; 32] {
 }
 
 #[cfg(test)]
+#[path = "idempotency_tests.rs"]
 mod tests;

@@ -86,7 +86,7 @@ pub(crate) fn refuse(path: &str, refusal: Refusal, id: &RequestId) -> Response {
         waha::refuse(refusal)
     } else if evolution::owns(path) {
         evolution::refuse(refusal)
-    } else if wawp::has(path) {
+    } else if wawp::owns(path) {
         wawp::refuse(refusal)
     } else {
         ryze::refuse(refusal)

@@ -82,7 +82,7 @@ impl App {
             .await
     }
 
-    /// The same, named by its own id: `prefix` and the id's short form.
+    /// Makes an instance named by its own id: `prefix` and the id's short form.
     ///
     /// # Errors
     /// [`Error::AccountTokenRequired`].

@@ -96,8 +96,17 @@ impl App {
         chat: &str,
     ) -> Result<(String, Vec<Label>), Error> {
         let handle = self.synced(caller, name)?;
+        self.labels_on(&handle, chat).await
+    }
+
+    /// The same for whoever has asked for permission already.
+    pub(crate) async fn labels_on(
+        &self,
+        handle: &Handle,
+        chat: &str,
+    ) -> Result<(String, Vec<Label>), Error> {
         let jid = ChatJid::parse(chat)?;
-        let labels = self.lists().labels(&handle).await?;
+        let labels = self.lists().labels(handle).await?;
         let mut reader = self.db().reader().await?;
         let shown = identity::find(&mut reader, handle.key, &jid).await?;
         let rows = chat_labels::live_of_chats(reader.conn(), handle.key, &[&shown]).await?;

@@ -90,8 +90,8 @@ pub enum PhoneError {
 /// How a patch fared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// WhatsApp has taken it.
-    Accepted,
+    /// WhatsApp has taken it; the collection is at this version by it.
+    Accepted(u64),
     /// Another device was faster; nothing was taken. Fetch what is new and build anew.
     Conflict,
 }
@@ -147,11 +147,15 @@ pub type EventSink = UnboundedSender<PhoneEvent>;
 /// A running client of one linked device.
 #[async_trait]
 pub trait Phone: Send + Sync {
-    /// Fetches what `regular` lacks. On return everything fetched is queued.
-    async fn sync(&self);
+    /// Fetches what `regular` lacks. On return everything fetched is queued; false
+    /// where WhatsApp's answer did not come, or not whole.
+    async fn sync(&self) -> bool;
 
     /// Fetches `regular` whole, as a snapshot. On return it is queued.
     async fn replay(&self) -> Result<(), PhoneError>;
+
+    /// Whether the phone was asked for app-state keys and has not sent them yet.
+    async fn waits_for_keys(&self) -> bool;
 
     /// Writes these records as one patch. Accepted: WhatsApp has them; their echo
     /// comes with the next [`Phone::sync`].

@@ -7,6 +7,7 @@ use labelwire_domain::intent::{Intent, label_place};
 use labelwire_domain::label::Label;
 use labelwire_domain::token::Scope;
 use labelwire_store::commands::{self, Command};
+use labelwire_store::label_orders;
 use tokio::sync::oneshot;
 
 use crate::access::Caller;
@@ -105,8 +106,8 @@ impl App {
     /// Deletes a label: no chat shows it from then on, and its id is not given again.
     ///
     /// # Errors
-    /// [`Error::LabelNotFound`], also where it is deleted already; those of
-    /// [`App::create_label`].
+    /// [`Error::LabelNotFound`], also where it is deleted already, unless the same
+    /// key asked for that; those of [`App::create_label`].
     pub async fn delete_label(
         &self,
         caller: &Caller,
@@ -114,11 +115,11 @@ impl App {
         id: &str,
     ) -> Result<Label, Error> {
         let handle = self.writable(caller, name)?;
+        let intent = Intent::DeleteLabel { id: id.to_owned() };
         let labels = self.lists().labels(&handle).await?;
-        if labels.live(id).is_none() {
+        if labels.live(id).is_none() && !self.was_asked(&handle, caller, &intent).await? {
             return Err(Error::LabelNotFound(id.to_owned()));
         }
-        let intent = Intent::DeleteLabel { id: id.to_owned() };
         let finished = self.submit(&handle, caller, intent).await?;
         finished
             .label
@@ -136,8 +137,10 @@ impl App {
         name: &str,
         ids: Vec<String>,
     ) -> Result<Vec<Label>, Error> {
-        self.write(caller, name, Intent::Reorder { ids }).await?;
-        self.ordered_labels(caller, name).await
+        let handle = self.writable(caller, name)?;
+        self.submit(&handle, caller, Intent::Reorder { ids })
+            .await?;
+        self.ordered(&handle).await
     }
 
     /// The live labels in the account's own order.
@@ -145,8 +148,16 @@ impl App {
     /// # Errors
     /// [`Error::NeverSynced`]; the database's.
     pub async fn ordered_labels(&self, caller: &Caller, name: &str) -> Result<Vec<Label>, Error> {
-        let mut labels = self.list_labels(caller, name).await?;
-        let order = self.label_order(caller, name).await?;
+        let handle = self.synced(caller, name)?;
+        self.ordered(&handle).await
+    }
+
+    async fn ordered(&self, handle: &Handle) -> Result<Vec<Label>, Error> {
+        let kept = self.lists().labels(handle).await?;
+        let mut labels: Vec<Label> = kept.all.iter().filter(|l| !l.deleted).cloned().collect();
+        let mut reader = self.db().reader().await?;
+        let order = label_orders::find(reader.conn(), handle.key).await?;
+        let order = order.map(|o| o.ids).unwrap_or_default();
         labels.sort_by_key(|l| label_place(l, &order));
         Ok(labels)
     }
@@ -197,7 +208,7 @@ impl App {
             self.submit(&handle, caller, Intent::SetChat { chat, labels })
                 .await?;
         }
-        self.labels_of_chat(caller, name, chat).await
+        self.labels_on(&handle, chat).await
     }
 
     /// Puts labels on many chats and takes others off, many records a patch.
@@ -301,6 +312,23 @@ impl App {
         let migrated = handle.is_lid_migrated().await;
         let mut reader = self.db().reader().await?;
         Ok(identity::targets(&mut reader, handle.key, &jids, migrated).await?)
+    }
+
+    /// Whether the caller asked for this with the same key before: it was never
+    /// told the end then, or its answer would have been kept.
+    async fn was_asked(
+        &self,
+        handle: &Handle,
+        caller: &Caller,
+        intent: &Intent,
+    ) -> Result<bool, Error> {
+        let Some(key) = caller.idempotency_key.as_deref() else {
+            return Ok(false);
+        };
+        let mut reader = self.db().reader().await?;
+        let row = commands::find_by_key(reader.conn(), handle.key, &caller.actor(), key).await?;
+        let before = row.and_then(|row| serde_json::from_str::<Intent>(&row.body).ok());
+        Ok(before.is_some_and(|before| before.asks_same(intent)))
     }
 
     async fn submit(

@@ -5,6 +5,7 @@
 //! their own; what they are compared with runs in a process of its own too.
 #![expect(clippy::print_stdout, reason = "figures are this program's output")]
 
+mod bare;
 mod first_sync;
 mod http;
 mod idle;
@@ -13,6 +14,7 @@ mod live;
 mod peer;
 mod process;
 mod stand;
+mod writes;
 
 use clap::{Parser, Subcommand};
 
@@ -21,7 +23,7 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     role: Option<Role>,
-    /// Measure only this: `first_sync`, `lists`, `live`, `idle`, or the name of a figure.
+    /// Measure only this: `first_sync`, `lists`, `live`, `writes`, `idle`, or the name of a figure.
     name: Option<String>,
 }
 
@@ -63,6 +65,10 @@ async fn main() -> anyhow::Result<()> {
     }
     if is("live", &["live_change"]) {
         live::run().await?;
+    }
+    if is("writes", &["link_", "bulk_"]) {
+        let whole = wanted.is_empty() || wanted == "writes";
+        writes::run(|figure| whole || wanted.starts_with(figure)).await?;
     }
     if is("idle", &["idle_instance"]) {
         idle::run().await?;

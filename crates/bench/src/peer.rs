@@ -45,9 +45,19 @@ pub(crate) fn now() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or_default()
 }
 
-struct Http {
+/// Fetches blobs from the simulator, whatever host they are said to be on.
+pub(crate) struct Http {
     origin: String,
     inner: UreqHttpClient,
+}
+
+impl Http {
+    pub(crate) fn new(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            inner: UreqHttpClient::new(),
+        }
+    }
 }
 
 #[async_trait]
@@ -79,10 +89,7 @@ pub(crate) async fn run(ws: &str, http: &str) -> Result<()> {
         .with_runtime(TokioRuntime)
         .with_event_handler(counter)
         .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(ws))
-        .with_http_client(Http {
-            origin: http.to_owned(),
-            inner: UreqHttpClient::new(),
-        })
+        .with_http_client(Http::new(http))
         .with_version((2, 3000, 1))
         .with_wanted_pre_key_count(30)
         .build()

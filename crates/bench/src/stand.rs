@@ -62,6 +62,27 @@ impl Sim {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await?;
+        Ok(serde_json::from_str(
+            &answer.error_for_status()?.text().await?,
+        )?)
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        let answer = self
+            .client
+            .delete(format!("{}{path}", self.url))
+            .send()
+            .await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// An account with one label a name, and the label on chats `0..count`.
     pub(crate) async fn account(&self, phone: &str, labels: &[(&str, u32)]) -> Result<()> {
         self.post(
@@ -181,6 +202,18 @@ impl Gateway {
 
     pub(crate) async fn get(&self, path: &str) -> Result<(u16, Value)> {
         self.call(self.client.get(format!("http://{}{path}", self.authority)))
+            .await
+    }
+
+    pub(crate) async fn put(&self, path: &str) -> Result<(u16, Value)> {
+        self.call(self.client.put(format!("http://{}{path}", self.authority)))
+            .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let url = format!("http://{}{path}", self.authority);
+        let request = self.client.post(url).body(body.to_string());
+        self.call(request.header("content-type", "application/json"))
             .await
     }
 

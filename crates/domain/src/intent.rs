@@ -199,6 +199,23 @@ impl Intent {
         }
     }
 
+    /// Whether another one asks for the same. Which id a new label got was not
+    /// asked for.
+    #[must_use]
+    pub fn asks_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::CreateLabel { name, color, .. },
+                Self::CreateLabel {
+                    name: other_name,
+                    color: other_color,
+                    ..
+                },
+            ) => name == other_name && color == other_color,
+            _ => self == other,
+        }
+    }
+
     /// The records that make it so, none where it is. The view takes them as if
     /// WhatsApp had accepted them, so that the next intent builds on this one.
     ///

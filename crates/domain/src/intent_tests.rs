@@ -227,3 +227,20 @@ proptest! {
         prop_assert_eq!(live, add.into_iter().collect::<HashSet<_>>());
     }
 }
+
+#[test]
+fn what_was_asked_does_not_include_the_id_it_came_to() {
+    let create = |name: &str, color, id: Option<&str>| Intent::CreateLabel {
+        name: name.into(),
+        color,
+        id: id.map(str::to_owned),
+    };
+    let asked = create("VIP", None, None);
+    assert!(create("VIP", None, Some("7")).asks_same(&asked));
+    assert!(!create("vip", None, None).asks_same(&asked));
+    assert!(!create("VIP", Some(1), None).asks_same(&asked));
+    let delete = |id: &str| Intent::DeleteLabel { id: id.into() };
+    assert!(delete("1").asks_same(&delete("1")));
+    assert!(!delete("1").asks_same(&delete("2")));
+    assert!(!delete("1").asks_same(&asked));
+}

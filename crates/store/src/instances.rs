@@ -261,3 +261,7 @@ pub async fn delete(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("instances/delete")).bind(key.0).execute(c).await.map(drop))?;
     Ok(())
 }
+
+#[cfg(all(test, feature = "testing"))]
+#[path = "instances_tests.rs"]
+mod tests;

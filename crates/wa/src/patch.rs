@@ -56,7 +56,7 @@ pub(crate) async fn write(
     );
     query.timeout = Some(ANSWER_PATIENCE);
     match client.send_iq(query).await {
-        Ok(answer) => verdict(&answer),
+        Ok(answer) => verdict(&answer, base + 1),
         Err(error) => Err(failed(&error)),
     }
 }
@@ -137,7 +137,7 @@ fn before(held: &HashMap<[u8; 32], Vec<u8>>, index: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A conflict comes inside a successful answer (`protocol.md`, label mutations).
-fn verdict(answer: &OwnedNodeRef) -> Result<Written, WriteError> {
+fn verdict(answer: &OwnedNodeRef, version: u64) -> Result<Written, WriteError> {
     let node = answer.get();
     let list = match parse_patch_list_ref(node) {
         Ok(list) => list,
@@ -146,12 +146,12 @@ fn verdict(answer: &OwnedNodeRef) -> Result<Written, WriteError> {
                 .get_optional_child_by_tag(&["sync", "collection"])
                 .is_none() =>
         {
-            return Ok(Written::Accepted);
+            return Ok(Written::Accepted(version));
         }
         Err(error) => return Err(WriteError::Unknown(format!("unreadable answer: {error}"))),
     };
     match list.error {
-        None => Ok(Written::Accepted),
+        None => Ok(Written::Accepted(version)),
         Some(CollectionSyncError::Conflict { .. }) => Ok(Written::Conflict),
         Some(CollectionSyncError::Fatal { code, .. }) => {
             Err(WriteError::Refused(format!("code {code}")))

@@ -41,9 +41,13 @@ impl WaPhone {
 
 #[async_trait]
 impl Phone for WaPhone {
-    async fn sync(&self) {
+    async fn sync(&self) -> bool {
+        // The library only logs what fails; a sync that ends well says the version
+        // once more at its end, save that of an account that holds nothing.
+        let before = self.overlay.ends();
         self.sync_regular(false).await;
         self.names.labels_are_in();
+        self.overlay.ends() > before || (self.overlay.holds_nothing() && self.client.is_connected())
     }
 
     async fn replay(&self) -> Result<(), PhoneError> {
@@ -59,6 +63,11 @@ impl Phone for WaPhone {
 
     async fn write(&self, records: &[Record]) -> Result<Written, WriteError> {
         patch::write(&self.client, &self.backend, records).await
+    }
+
+    async fn waits_for_keys(&self) -> bool {
+        // The library asks by itself; what it waits for shows only here.
+        self.client.memory_report().await.app_state_key_requests > 0
     }
 
     async fn is_lid_migrated(&self) -> bool {

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::App;
+use labelwire_app::instance::Recovery;
 use labelwire_app::instances::{Connecting, Standing};
 use labelwire_domain::instance::{Profile, State as Doing};
 use labelwire_domain::token::Scope;
@@ -91,8 +92,25 @@ pub(super) struct InstanceView {
     stopped: bool,
     /// Whether its labels were synced; reads answer from then on, online or not.
     synced: bool,
+    /// What is being done where the labels are known to be behind WhatsApp.
+    recovery: RecoveryView,
     /// The WhatsApp account.
     profile: ProfileView,
+}
+
+/// What is being done where the labels are known to be behind WhatsApp.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Recovery)]
+pub(super) enum RecoveryView {
+    /// Nothing: they are not known to be behind.
+    None,
+    /// What is new is fetched.
+    CatchingUp,
+    /// All is fetched anew, for what is new could not be read.
+    ReadingSnapshot,
+    /// The phone was asked for the keys it takes: open WhatsApp on it.
+    AskingPhone,
 }
 
 impl From<&Standing> for InstanceView {
@@ -110,6 +128,12 @@ impl From<&Standing> for InstanceView {
             reason: Some(status.reason.clone()).filter(|r| !r.is_empty()),
             stopped: status.stopped,
             synced: status.synced,
+            recovery: match status.recovery {
+                Recovery::None => RecoveryView::None,
+                Recovery::CatchingUp => RecoveryView::CatchingUp,
+                Recovery::ReadingSnapshot => RecoveryView::ReadingSnapshot,
+                Recovery::AskingPhone => RecoveryView::AskingPhone,
+            },
             profile: status.profile.clone().into(),
         }
     }

@@ -101,7 +101,7 @@ pub(crate) fn router(base_url: Option<&str>, shape: ListShape) -> Router<App> {
 }
 
 /// Whether a path is this dialect's.
-pub(crate) fn has(path: &str) -> bool {
+pub(crate) fn owns(path: &str) -> bool {
     path == "/v2" || path.starts_with("/v2/")
 }
 

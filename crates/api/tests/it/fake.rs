@@ -162,7 +162,9 @@ struct FakePhone {
 
 #[async_trait]
 impl Phone for FakePhone {
-    async fn sync(&self) {}
+    async fn sync(&self) -> bool {
+        true
+    }
 
     async fn replay(&self) -> Result<(), PhoneError> {
         self.fake.snapshot(self.instance);
@@ -183,7 +185,11 @@ impl Phone for FakePhone {
         steps.extend(records.iter().cloned().map(Step::Record));
         steps.push(at(version));
         self.fake.steps(self.instance, steps);
-        Ok(Written::Accepted)
+        Ok(Written::Accepted(version))
+    }
+
+    async fn waits_for_keys(&self) -> bool {
+        false
     }
 
     async fn is_lid_migrated(&self) -> bool {

@@ -128,6 +128,7 @@ async fn swagger_ui_is_served_from_the_binary() {
         ("/docs/", "<title>Swagger UI</title>"),
         ("/docs/swagger-initializer.js", "/v1/openapi.json"),
         ("/docs/swagger-initializer.js", "/api/openapi.json"),
+        ("/docs/swagger-initializer.js", "/v2/openapi.json"),
         ("/docs/swagger-ui.css", ".swagger-ui"),
     ] {
         let said = stage.talk("", &[&format!("GET {path}")]).await;

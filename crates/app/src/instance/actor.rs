@@ -10,7 +10,7 @@ use labelwire_store::{collections, instances};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::handle::{Ask, Handle, Line, Parts, Status};
+use super::handle::{Ask, Handle, Line, Parts, Recovery, Status};
 use super::names;
 use crate::error::Error;
 use crate::ingest::{self, Applied, REGULAR};
@@ -492,8 +492,14 @@ impl Actor {
         self.parts.tasks.spawn(async move {
             let mut pause = Duration::from_millis(200);
             while !tasks.is_stopping() {
-                match handle.repair().await {
-                    Ok(()) | Err(Error::Stopping) => return,
+                let repaired = handle
+                    .recovering(Recovery::ReadingSnapshot, handle.repair())
+                    .await;
+                match repaired {
+                    Ok(()) | Err(Error::Stopping) => {
+                        handle.show(Recovery::None);
+                        return;
+                    }
                     Err(Error::NotConnected(_)) => {
                         let mut status = handle.watch();
                         let online = status.wait_for(|s| s.state == State::Connected);
@@ -527,11 +533,19 @@ impl Actor {
         }
         let handle = Arc::clone(&self.handle);
         let catch_ups = Arc::clone(&self.catch_ups);
+        let tasks = self.parts.tasks.clone();
         self.parts.tasks.spawn(async move {
             loop {
-                if let Err(error) = handle.catch_up().await {
-                    tracing::debug!(instance = %handle.name, %error, "catching up ended");
+                let work = handle.catch_up_for_sure();
+                tokio::select! {
+                    () = tasks.stopping() => return,
+                    ended = handle.recovering(Recovery::CatchingUp, work) => {
+                        if let Err(error) = ended {
+                            tracing::debug!(instance = %handle.name, %error, "catching up ended");
+                        }
+                    }
                 }
+                handle.show(Recovery::None);
                 // Owed: once more. Not owed: none runs from here on.
                 let ended = catch_ups.compare_exchange(1, 0, Ordering::AcqRel, Ordering::Acquire);
                 if ended.is_ok() {
@@ -548,13 +562,18 @@ impl Actor {
     fn spawn_first_catch_up(&self) {
         let handle = Arc::clone(&self.handle);
         let fresh = self.version == 0;
+        let tasks = self.parts.tasks.clone();
         self.parts.tasks.spawn(async move {
             if fresh {
                 let mut status = handle.watch();
                 let synced = status.wait_for(|s| s.synced || s.state != State::Connected);
                 let _ = tokio::time::timeout(Duration::from_secs(1), synced).await;
             }
-            if handle.catch_up().await.is_ok()
+            let caught_up = tokio::select! {
+                () = tasks.stopping() => return,
+                ended = handle.catch_up_for_sure() => ended,
+            };
+            if caught_up.is_ok()
                 && let Some(line) = handle.line()
             {
                 let _ = line.events.send(PhoneEvent::CaughtUp);

@@ -1,5 +1,6 @@
 //! What others hold of an instance: its status, and ways to ask its actor.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::tasks::Tasks;
 /// session dropped (`protocol.md`, risk 10), and what came since came as patches.
 const REPLAY_FRESH_MICROS: i64 = 10_000_000;
 
+/// How often work that recovers is looked at.
+const RECOVERY_TICK: Duration = Duration::from_millis(500);
+
 /// How an instance stands.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -38,6 +42,23 @@ pub struct Status {
     pub qr: Option<String>,
     /// Whether a caller stopped it: it stays so, whatever is restarted, until one starts it.
     pub stopped: bool,
+    /// What is being done where the labels are behind.
+    pub recovery: Recovery,
+}
+
+/// What is being done where the labels are known to be behind WhatsApp: each is
+/// tried before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recovery {
+    /// Nothing: they are not known to be behind.
+    #[default]
+    None,
+    /// What is new is fetched.
+    CatchingUp,
+    /// All is fetched anew, for what is new could not be read.
+    ReadingSnapshot,
+    /// The phone was asked for the keys it takes.
+    AskingPhone,
 }
 
 /// What an actor needs from outside.
@@ -117,6 +138,7 @@ impl Handle {
                 synced: row.synced_at.is_some(),
                 qr: None,
                 stopped: row.stopped_at.is_some(),
+                recovery: Recovery::None,
             }),
             line: Mutex::new(None),
             asked: Asked::default(),
@@ -294,8 +316,53 @@ impl Handle {
     /// Fetches what is new and waits until it is in the mirror.
     pub(crate) async fn catch_up(&self) -> Result<(), Error> {
         let line = self.connected_line()?;
-        line.phone.sync().await;
-        self.settle(&line).await.map(drop)
+        let whole = line.phone.sync().await;
+        let settled = self.settle(&line).await?;
+        if whole && !settled.pending {
+            return Ok(());
+        }
+        self.connected_line()?;
+        Err(Error::Phone("not all that is new could be read".into()))
+    }
+
+    /// The same until it succeeds, or nothing can be fetched.
+    pub(super) async fn catch_up_for_sure(&self) -> Result<(), Error> {
+        let mut pause = Duration::from_millis(250);
+        loop {
+            match self.catch_up().await {
+                Err(Error::Phone(why)) => {
+                    tracing::debug!(instance = %self.name, why, "catching up is tried again");
+                }
+                ended => return ended,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(60));
+        }
+    }
+
+    /// Does such work while the status says so.
+    pub(super) async fn recovering<T>(&self, step: Recovery, work: impl Future<Output = T>) -> T {
+        self.show(step);
+        tokio::pin!(work);
+        loop {
+            let tick = tokio::time::sleep(RECOVERY_TICK);
+            tokio::select! {
+                done = &mut work => return done,
+                () = tick => {
+                    let asking = match self.line() {
+                        Some(line) => line.phone.waits_for_keys().await,
+                        None => false,
+                    };
+                    self.show(if asking { Recovery::AskingPhone } else { step });
+                }
+            }
+        }
+    }
+
+    /// Says in the status what is being done.
+    pub(super) fn show(&self, step: Recovery) {
+        self.status
+            .send_if_modified(|s| std::mem::replace(&mut s.recovery, step) != step);
     }
 
     /// Waits until everything queued so far is committed.

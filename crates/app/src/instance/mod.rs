@@ -8,6 +8,6 @@ mod names;
 mod writer;
 
 pub(crate) use handle::Parts;
-pub use handle::{Handle, Status};
+pub use handle::{Handle, Recovery, Status};
 pub use journal::{Journal, Seen};
 pub(crate) use writer::{Finished, Job};

@@ -76,6 +76,10 @@ struct Work {
     noted: Option<String>,
     /// It was sent and no verdict came.
     uncertain: bool,
+    /// WhatsApp took all of it; the mirror has it from this version on.
+    taken: Option<u64>,
+    /// Whether it is known that its key has not made what it asks for already.
+    recalled: bool,
     /// It is to be sent without company: a patch with it was refused.
     alone: bool,
     /// How often a patch of its own was refused.
@@ -166,11 +170,15 @@ impl Writer {
 
     fn take(&mut self, job: Job) {
         self.work.push_back(Work {
+            // All else comes to nothing where it is so already.
+            recalled: !matches!(job.intent, Intent::CreateLabel { .. })
+                || job.idempotency_key.is_none(),
             job,
             plan: None,
             deadline: Instant::now() + PATIENCE,
             noted: None,
             uncertain: false,
+            taken: None,
             alone: false,
             refused: 0,
             last: None,
@@ -188,11 +196,11 @@ impl Writer {
         let line = match self.handle.connected_line() {
             Ok(line) if self.handle.status().synced => line,
             Ok(_) => {
-                self.refuse_fresh(|name| Error::NeverSynced(name)).await;
+                self.refuse_fresh(Error::NeverSynced).await;
                 return Next::After(PAUSE.1);
             }
             Err(_) => {
-                self.refuse_fresh(|name| Error::NotConnected(name)).await;
+                self.refuse_fresh(Error::NotConnected).await;
                 return Next::After(PAUSE.1);
             }
         };
@@ -216,14 +224,29 @@ impl Writer {
         let mut last_replay = handle.writes.lock().await;
         // On a mirror that lacks something, an intent would be resolved wrongly.
         let mut sound = handle.settle_quietly(line).await?;
-        if sound.pending || self.work.iter().any(|w| w.uncertain) {
-            line.phone.sync().await;
+        let behind =
+            |version| move |w: &Work| w.uncertain || w.taken.is_some_and(|taken| taken > version);
+        if sound.pending || self.work.iter().any(behind(sound.version)) {
+            let whole = line.phone.sync().await;
             sound = handle.settle(line).await?;
+            if !whole {
+                return Ok(self.later());
+            }
+            // What was sent before is in what was just read, or was never taken.
+            for work in &mut self.work {
+                work.uncertain = false;
+            }
         }
         if sound.needs_snapshot || sound.pending {
             handle.replay_with(&mut last_replay).await?;
         }
+        self.finish_taken(sound.version).await;
+        self.recall().await?;
         self.settle_unsettled(line).await?;
+        let known = self.recall().await?;
+        if !known || self.work.iter().any(behind(sound.version)) {
+            return Ok(self.later());
+        }
         let Some(batch) = self.collect().await? else {
             return Ok(if self.work.is_empty() {
                 Next::After(Duration::ZERO)
@@ -234,23 +257,21 @@ impl Writer {
         let records: Vec<Record> = batch.iter().flat_map(|(_, r, _)| r.clone()).collect();
         let verdict = line.phone.write(&records).await;
         match verdict {
-            Ok(Written::Accepted) => {
+            Ok(Written::Accepted(version)) => {
                 self.pause = PAUSE.0;
+                self.accepted(&batch, version);
                 line.phone.sync().await;
-                let settled = handle.settle(line).await;
-                let sound = settled
-                    .as_ref()
-                    .is_ok_and(|s| !s.pending && !s.needs_snapshot);
-                self.accepted(&batch, sound).await;
-                settled.map(|_| Next::Now)
+                // A sync that failed leaves the mirror behind what was taken: the next
+                // round sees to it, before anything else is resolved.
+                let settled = handle.settle(line).await?;
+                self.finish_taken(settled.version).await;
+                Ok(Next::Now)
             }
             Ok(Written::Conflict) => {
                 line.phone.sync().await;
                 handle.settle(line).await?;
                 for work in &mut self.work {
                     work.plan = None;
-                    // The base it was built on has gone: it can't be taken any more.
-                    work.uncertain = false;
                     work.last = Some(WriteError::Busy("other devices were faster".into()));
                 }
                 Ok(Next::Now)
@@ -284,6 +305,47 @@ impl Writer {
         }
     }
 
+    /// Answers new labels that the same key has made before, for a caller who was
+    /// never told: its program was killed, or it got no verdict. False where the
+    /// end of the one before is not known yet; it is looked for at once then.
+    async fn recall(&mut self) -> Result<bool, Error> {
+        if self.work.iter().all(|w| w.recalled) {
+            return Ok(true);
+        }
+        let mut made = Vec::new();
+        let mut known = true;
+        let mut reader = self.parts.db.reader().await?;
+        for work in self.work.iter_mut().filter(|w| !w.recalled) {
+            let job = &mut work.job;
+            let key = job.idempotency_key.as_deref().unwrap_or_default();
+            let row =
+                commands::find_by_key(reader.conn(), self.handle.key, &job.actor, key).await?;
+            let before = row.and_then(|row| {
+                let intent: Intent = serde_json::from_str(&row.body).ok()?;
+                intent.asks_same(&job.intent).then_some((row, intent))
+            });
+            let Some((row, intent)) = before else {
+                work.recalled = true;
+                continue;
+            };
+            let mut unsettled = self.unsettled.iter_mut();
+            if row.state == "done" {
+                job.intent = intent;
+                made.push(job.id.clone());
+            } else if let Some(open) = unsettled.find(|(_, id, _)| id.as_str() == row.command_id) {
+                open.0 = Instant::now();
+                known = false;
+            } else {
+                work.recalled = true;
+            }
+        }
+        drop(reader);
+        for id in made {
+            self.finish(&id, Ok(())).await;
+        }
+        Ok(known)
+    }
+
     /// What the next patch carries, by command: its records, and whether they are
     /// its last. What is already so is answered here.
     async fn collect(&mut self) -> Result<Option<Batch>, Error> {
@@ -297,7 +359,7 @@ impl Writer {
         order.sort_by_key(|at| self.work[*at].plan.is_some());
         for at in order {
             let work = &mut self.work[at];
-            if room == 0 || (work.alone && !batch.is_empty()) {
+            if room == 0 || work.taken.is_some() || (work.alone && !batch.is_empty()) {
                 continue;
             }
             let mut records = match work.plan.take() {
@@ -477,20 +539,29 @@ impl Writer {
         Ok(())
     }
 
-    /// WhatsApp took a patch: whoever it was the last of is answered, if the mirror
-    /// has it too; else another round sees to it.
-    async fn accepted(&mut self, batch: &Batch, sound: bool) {
+    /// WhatsApp took a patch, which made this version.
+    fn accepted(&mut self, batch: &Batch, version: u64) {
         for (id, records, last) in batch {
-            let Some(work) = self.work.iter_mut().find(|w| w.job.id == *id) else {
-                continue;
-            };
-            work.mutations += records.len() as u64;
-            work.patches += 1;
-            work.uncertain = false;
-            work.deadline = Instant::now() + PATIENCE;
-            if *last && (sound || self.handle.asked.is_done(id)) {
-                self.finish(id, Ok(())).await;
+            if let Some(work) = self.work.iter_mut().find(|w| w.job.id == *id) {
+                work.mutations += records.len() as u64;
+                work.patches += 1;
+                work.uncertain = false;
+                work.deadline = Instant::now() + PATIENCE;
+                work.taken = last.then_some(version);
             }
+        }
+    }
+
+    /// Answers what WhatsApp took and the mirror has, up to this version.
+    async fn finish_taken(&mut self, version: u64) {
+        let done: Vec<CommandId> = self
+            .work
+            .iter()
+            .filter(|w| w.taken.is_some_and(|taken| taken <= version))
+            .map(|w| w.job.id.clone())
+            .collect();
+        for id in done {
+            self.finish(&id, Ok(())).await;
         }
     }
 
@@ -551,7 +622,8 @@ impl Writer {
                 || "there was no time for it".to_owned(),
                 ToString::to_string,
             );
-            let error = if work.uncertain {
+            // What was taken is done; only the mirror may lack it still.
+            let error = if work.uncertain || work.taken.is_some() {
                 Error::Pending(id.to_string())
             } else {
                 Error::WriteFailed(why)
@@ -657,9 +729,9 @@ impl Writer {
         if !self.unsettled.iter().any(|(at, ..)| *at <= now) {
             return Ok(());
         }
-        line.phone.sync().await;
+        let whole = line.phone.sync().await;
         let settled = self.handle.settle(line).await?;
-        if settled.pending || settled.needs_snapshot {
+        if !whole || settled.pending || settled.needs_snapshot {
             return Ok(());
         }
         let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsettled)

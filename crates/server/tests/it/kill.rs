@@ -2,6 +2,8 @@
 //! mirror equal to WhatsApp, and a write is still accepted, which proves that the
 //! LT-hash base survived.
 
+mod commands;
+
 use std::time::Duration;
 
 use labelwire_sim::labels;

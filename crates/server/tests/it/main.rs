@@ -11,9 +11,17 @@ mod cli;
 #[cfg(feature = "simulator")]
 mod demo;
 #[cfg(feature = "simulator")]
+mod dialect;
+#[cfg(feature = "simulator")]
+mod identities;
+#[cfg(feature = "simulator")]
 mod kill;
 #[cfg(not(feature = "simulator"))]
 mod plain;
 #[cfg(feature = "simulator")]
 mod process;
+#[cfg(feature = "simulator")]
+mod thousand;
 mod walls;
+#[cfg(feature = "simulator")]
+mod witness;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use labelwire_sim::{Kind, NewAccount, Options, Server, World};
@@ -13,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 const PHONE: &str = "5511900000001";
-const INSTANCE: &str = "shop";
+pub(crate) const INSTANCE: &str = "shop";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A simulated WhatsApp with one account.
@@ -48,13 +49,17 @@ impl Town {
         self.world().scan(PHONE, qr, true).await.unwrap();
     }
 
+    pub(crate) fn ws_url(&self) -> String {
+        self.0.ws_url()
+    }
+
     pub(crate) async fn stop(self) {
         self.0.stop().await;
     }
 
     /// A person's number for either of their ids: which one a gateway shows
     /// depends on what it was told of the person before it was killed.
-    fn numbers(&self) -> BTreeMap<String, String> {
+    pub(crate) fn numbers(&self) -> BTreeMap<String, String> {
         let truth = self.world().with_account(PHONE, |a| a.truth()).unwrap();
         truth
             .chats
@@ -63,7 +68,8 @@ impl Town {
             .collect()
     }
 
-    fn truth(&self) -> BTreeSet<(String, String)> {
+    /// Chat and label of every live association, chats by number where there is one.
+    pub(crate) fn truth(&self) -> BTreeSet<(String, String)> {
         let numbers = self.numbers();
         let truth = self.world().with_account(PHONE, |a| a.truth()).unwrap();
         let number = |jid: String| numbers.get(&jid).cloned().unwrap_or(jid);
@@ -114,7 +120,7 @@ impl Town {
 
 /// The gateway's process.
 pub(crate) struct Gateway {
-    child: Child,
+    child: Mutex<Child>,
     client: reqwest::Client,
     base: String,
     token: String,
@@ -166,7 +172,7 @@ impl Gateway {
         // What else it says must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
-            child,
+            child: Mutex::new(child),
             client: reqwest::Client::new(),
             base: base.unwrap(),
             token,
@@ -175,8 +181,14 @@ impl Gateway {
     }
 
     /// `kill -9`.
-    pub(crate) async fn kill(mut self) {
-        self.child.kill().await.unwrap();
+    pub(crate) async fn kill(self) {
+        let mut child = self.child.into_inner().unwrap();
+        child.kill().await.unwrap();
+    }
+
+    /// The same while others still talk to it.
+    pub(crate) fn kill_now(&self) {
+        self.child.lock().unwrap().start_kill().unwrap();
     }
 
     pub(crate) async fn send(
@@ -185,23 +197,47 @@ impl Gateway {
         path: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.base))
-            .header("token", &self.token);
+        let headers = [("token", self.token.as_str())];
+        self.call(method, path, &headers, body).await.unwrap()
+    }
+
+    /// A call with these headers; an error where the connection broke before the
+    /// answer was whole.
+    pub(crate) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> reqwest::Result<(u16, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await?;
         let status = answer.status().as_u16();
-        (
-            status,
-            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null),
-        )
+        let body = answer.bytes().await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
+    /// The account's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
         self.send(reqwest::Method::GET, path, None).await
+    }
+
+    /// Makes the instance, pairs it and waits for its labels.
+    pub(crate) async fn pair(&self, town: &Town) {
+        let qr = self.offer().await;
+        town.scan(&qr).await;
+        self.connected().await;
+        self.synced().await;
     }
 
     /// Makes the instance; its QR code.
@@ -247,7 +283,7 @@ impl Gateway {
         }
     }
 
-    async fn pairs(&self) -> BTreeSet<(String, String)> {
+    pub(crate) async fn pairs(&self) -> BTreeSet<(String, String)> {
         let (status, answer) = self.get("/api/chat/contactsByLabel/shop").await;
         assert_eq!(status, 200, "{answer}");
         answer["chats"]
@@ -266,4 +302,4 @@ impl Gateway {
 }
 
 /// Tokens by database: shown at the first start only.
-static TOKENS: std::sync::Mutex<BTreeMap<String, String>> = std::sync::Mutex::new(BTreeMap::new());
+static TOKENS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());

@@ -46,6 +46,8 @@ struct Held {
     writes: u64,
     /// The version number last read or written.
     number: Option<u64>,
+    /// How often a sync came to its end.
+    ends: u64,
     /// A sync is between its first write and its last: version and MACs may belong
     /// to different patches.
     open: bool,
@@ -211,8 +213,10 @@ impl RegularOverlay {
         self.hand_on(Step::Version(version), |held, seq| {
             held.version = Some((seq, state));
             held.writes += 1;
-            // Said twice, a sync is at its end; all of it is written then.
-            held.open = held.number.replace(number) != Some(number);
+            // Said twice, a sync is at its end; all of it is written then. One that
+            // found nothing says 0, once.
+            held.open = held.number.replace(number) != Some(number) && number > 0;
+            held.ends += u64::from(!held.open);
             held.fresh = false;
         });
     }
@@ -242,6 +246,17 @@ impl RegularOverlay {
     pub(super) fn is_still(&self, stamp: u64) -> bool {
         let held = self.lock();
         !held.open && held.writes == stamp
+    }
+
+    /// How many syncs have ended well.
+    pub(crate) fn ends(&self) -> u64 {
+        self.lock().ends
+    }
+
+    /// Whether no version was ever read or written but 0.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        let held = self.lock();
+        !held.open && held.number.unwrap_or_default() == 0
     }
 
     /// Notes which version the database holds.

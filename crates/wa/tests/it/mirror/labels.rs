@@ -211,3 +211,19 @@ both!(the_order_of_labels_reaches_the_phone, async |db: TestDb| {
     assert_eq!(on, [("2", "3EB0AA")]);
     town.close(gateway).await;
 });
+
+both!(
+    the_first_label_of_an_account_that_has_none_is_made_here,
+    async |db: TestDb| {
+        let town = Town::new(db, 5, 0, 0).await;
+        let gateway = town.paired(true).await;
+        let made = gateway
+            .app
+            .create_label(&gateway.caller, INSTANCE, new("First", 0))
+            .await
+            .unwrap();
+        assert_eq!(made.id, "1");
+        assert_eq!(gateway.labels().await, town.true_labels());
+        town.close(gateway).await;
+    }
+);

@@ -2,20 +2,7 @@
 # benches: sourced, sets LABELWIRE_TEST_POSTGRES_URL and stops the cluster when
 # the script that sourced it ends. Set the variable before to use your own.
 
-say() { printf '── %s\n' "$*"; }
-die() { printf 'labelwire: %s\n' "$*" >&2; exit 1; }
-
-# install <what for> <package>…
-install() {
-    local what=$1
-    shift
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        die "$what is missing; install it: sudo apt-get install $*"
-    fi
-    say "installing $*"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
+. scripts/common.sh
 
 if [ -n "${LABELWIRE_TEST_POSTGRES_URL:-}" ]; then
     say 'using the PostgreSQL of LABELWIRE_TEST_POSTGRES_URL'

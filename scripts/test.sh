@@ -55,17 +55,23 @@ run() {
     say "$*"
     "$@" 2>&1 | tee -a "$log" || failed=1
 }
+# The OpenAPI documents, against the simulator build that the tests before left.
+documents() {
+    run env LABELWIRE_BIN="$CARGO_TARGET_DIR/debug/labelwire" scripts/schemathesis.sh
+}
 if cargo nextest --version >/dev/null 2>&1; then
     run cargo nextest run --workspace --features labelwire/simulator --run-ignored all
+    documents
     # The build that reaches the real WhatsApp; `--workspace` would put the
     # simulator into it.
     run cargo nextest run -p labelwire
 else
     run cargo test --workspace --no-fail-fast --features labelwire/simulator -- --include-ignored
+    documents
     run cargo test -p labelwire --no-fail-fast
 fi
 
-# Both runners' summaries, added up.
+# Both runners' summaries and the documents', added up.
 sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
     / tests? run: / {
         for (i = 1; i < NF; i++) {
@@ -81,6 +87,10 @@ sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
             if ($(i + 1) ~ /^failed/) failed += $i
             if ($(i + 1) ~ /^ignored/) skipped += $i
         }
+    }
+    /^schemathesis [a-z]+: / {
+        if (/ 0 failures, / && !/ but /) passed++
+        else failed++
     }
     END { printf "tests: %d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 exit "$failed"

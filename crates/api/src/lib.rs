@@ -32,6 +32,7 @@ mod ryze;
 mod serve;
 mod waha;
 mod wawp;
+mod whole;
 
 pub use cors::{InvalidOrigin, Origins};
 pub use limit::Rate;

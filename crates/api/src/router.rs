@@ -18,7 +18,7 @@ use crate::limit::{Limiter, Rate};
 use crate::line::Timeouts;
 use crate::refusal::Refusal;
 use crate::wawp::{self, ListShape};
-use crate::{docs, evolution, idempotency, native, ryze, waha};
+use crate::{docs, evolution, native, ryze, waha};
 
 /// The usual bound of connections.
 pub const CONNECTIONS: usize = 4096;
@@ -54,9 +54,7 @@ pub fn router(app: App, config: Config) -> Router {
     });
     let cors = cors::layer(&config.cors);
     let base_url = config.base_url.as_deref();
-    let once = middleware::from_fn_with_state(app.clone(), idempotency::once);
-    let router = native::router(base_url, around.ids.run())
-        .layer(once)
+    let router = native::router(app.clone(), base_url, around.ids.run())
         .merge(ryze::router(base_url))
         .merge(waha::router(base_url))
         .merge(evolution::router(base_url))

@@ -24,6 +24,15 @@ pub struct MessageOfLabel {
     pub changed_at: Timestamp,
 }
 
+/// Whether this can be a message's id: 1 to 128 visible ASCII characters.
+///
+/// # Errors
+/// [`Error::InvalidMessage`].
+pub(crate) fn check_message_id(id: &str) -> Result<(), Error> {
+    let is_id = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    is_id.then_some(()).ok_or(Error::InvalidMessage)
+}
+
 impl App {
     /// The next messages that carry a label, at most `limit`, by chat and message
     /// id; `after` is the last of the page before.
@@ -61,7 +70,7 @@ impl App {
     /// is asked for. A message nothing is known of carries none.
     ///
     /// # Errors
-    /// [`Error::NeverSynced`], [`Error::InvalidChat`].
+    /// [`Error::NeverSynced`], [`Error::InvalidChat`], [`Error::InvalidMessage`].
     pub async fn labels_of_message(
         &self,
         caller: &Caller,
@@ -70,6 +79,7 @@ impl App {
         message_id: &str,
     ) -> Result<Vec<Label>, Error> {
         let handle = self.with_labels(caller, name)?;
+        check_message_id(message_id)?;
         let jid = ChatJid::parse(chat)?;
         let labels = self.lists().labels(&handle).await?;
         let mut reader = self.db().reader().await?;

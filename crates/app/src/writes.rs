@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity;
 use crate::instance::{Finished, Handle, Job};
+use crate::messages::check_message_id;
 
 /// A label to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,10 +256,7 @@ impl App {
         labeled: bool,
     ) -> Result<String, Error> {
         let handle = self.writable(caller, name)?;
-        let visible = message_id.bytes().all(|b| b.is_ascii_graphic());
-        if message_id.is_empty() || message_id.len() > 128 || !visible {
-            return Err(Error::InvalidMessage);
-        }
+        check_message_id(message_id)?;
         let Some(target) = self.targets(&handle, &[chat]).await?.pop() else {
             return Err(Error::Stopping);
         };

@@ -80,8 +80,8 @@ pub(super) struct ChatsParams {
     #[param(nullable = false, minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Where the page begins: `next_cursor` of the page before, of the same
-    /// question (labels, kinds and order) only.
-    #[param(nullable = false, pattern = "^c1_[A-Za-z0-9_-]+$")]
+    /// question (labels, kinds and order) only; the first page where it is empty.
+    #[param(nullable = false, pattern = "^(c1_[A-Za-z0-9_-]+)?$")]
     cursor: Option<String>,
     /// The form, instead of what `Accept` says.
     #[param(nullable = false, inline)]

@@ -17,13 +17,14 @@ use super::error::Error;
 use super::problems::{InInstance, OfLabel, Once, ReadProblems, WriteProblems};
 use super::view::{LabelView, LabelsView};
 use crate::body;
+use crate::whole::whole;
 
 /// A colour: an index into WhatsApp's palette, or one of its colours.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Color {
     /// Index.
-    Index(i64),
+    Index(#[serde(deserialize_with = "whole")] Option<i64>),
     /// `#rrggbb` of the palette, in either case, or the index as text.
     Text(String),
 }
@@ -52,7 +53,7 @@ impl Color {
     /// The index; what is no colour becomes one that every rule refuses.
     fn index(&self) -> i32 {
         match self {
-            Self::Index(index) => i32::try_from(*index).unwrap_or(-1),
+            Self::Index(index) => index.and_then(|i| i32::try_from(i).ok()).unwrap_or(-1),
             Self::Text(text) => parse_color(text).unwrap_or(-1),
         }
     }
@@ -63,7 +64,12 @@ impl Color {
 #[schema(as = CreateLabel)]
 pub(super) struct CreateLabel {
     /// Its name; blanks at its ends are cut off.
-    #[schema(min_length = 1, max_length = 100, example = "VIP")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$",
+        example = "VIP"
+    )]
     name: String,
     /// Its colour; the first one no label has where it is left out.
     color: Option<Color>,
@@ -74,14 +80,19 @@ pub(super) struct CreateLabel {
 #[schema(as = PatchLabel)]
 pub(super) struct PatchLabel {
     /// The new name.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     name: Option<String>,
     /// The new colour.
     color: Option<Color>,
     /// The new place among the live labels, 0 for the first; places behind the
     /// end are the end. Written behind name and colour, as a change of its own.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0)]
-    order: Option<u32>,
+    order: Option<u64>,
 }
 
 /// Labels in the order they are to have.

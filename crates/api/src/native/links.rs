@@ -61,12 +61,23 @@ pub(super) struct LinkView {
     pub(super) labeled: bool,
 }
 
+/// A chat in any of its forms.
+#[derive(ToSchema)]
+#[schema(
+    as = ChatForm,
+    pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid|[0-9]{10,20}@newsletter|([0-9]{10,20}|[0-9]{5,20}-[0-9]{5,20})@g\.us)$",
+    example = "5511999999999"
+)]
+#[expect(dead_code, reason = "it is only described here")]
+pub(super) struct ChatForm(String);
+
 /// Labels for many chats at once.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LabelChats)]
 pub(super) struct LabelChatsBody {
     /// The chats, each in any of its forms.
     #[schema(example = json!(["5511999999999", "120363021033254949@g.us"]))]
+    #[schema(value_type = Vec<ChatForm>)]
     chats: Vec<String>,
     /// Labels to put on, by id or name.
     #[serde(default)]

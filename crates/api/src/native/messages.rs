@@ -64,8 +64,9 @@ pub(super) struct Page {
     /// Messages of a page.
     #[param(nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
-    /// Where the page begins: `next_cursor` of the page before.
-    #[param(nullable = false, pattern = "^c1_[A-Za-z0-9_-]+$")]
+    /// Where the page begins: `next_cursor` of the page before; the first page
+    /// where it is empty.
+    #[param(nullable = false, pattern = "^(c1_[A-Za-z0-9_-]+)?$")]
     cursor: Option<String>,
 }
 

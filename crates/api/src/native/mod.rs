@@ -30,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::call;
+use crate::idempotency;
 use crate::layers::RequestId;
 use crate::refusal::Refusal;
 use error::Error;
@@ -49,7 +50,7 @@ struct Document;
 
 /// All routes of the native API.
 /// `run` is another word for each run of the program.
-pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
+pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App> {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::health))
         .routes(routes!(instances::list, instances::create))
@@ -108,10 +109,12 @@ pub(crate) fn router(base_url: Option<&str>, run: &str) -> Router<App> {
             "/v1/openapi.json",
             get(|| async move { axum::Json(document) }),
         )
+        .route_layer(middleware::from_fn(error::finish))
+        .route_layer(middleware::from_fn_with_state(app, idempotency::once))
+        // Behind the layers: a call that does not exist takes no key.
         .method_not_allowed_fallback(|Extension(id): Extension<RequestId>| async move {
             refuse(Refusal::NoMethod, &id)
         })
-        .route_layer(middleware::from_fn(error::finish))
         .layer(Extension(chats::Run(Arc::from(run))))
 }
 

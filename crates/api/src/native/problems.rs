@@ -10,7 +10,7 @@ use utoipa::{IntoParams, IntoResponses};
 const READ: &[(u16, &str)] = &[
     (
         400,
-        "The request makes no sense: `path_invalid`, `query_invalid`, `instance_name_required`, `invalid_chat`, `cursor_mismatch`, `cursor_expired`",
+        "The request makes no sense: `path_invalid`, `query_invalid`, `instance_name_required`, `invalid_chat`, `invalid_message`, `cursor_mismatch`, `cursor_expired`",
     ),
     (
         401,
@@ -193,7 +193,7 @@ pub(super) struct OfChat {
     instance: String,
     /// Digits, `+digits`, `…@s.whatsapp.net`, `…@c.us`, `…@lid`, `…@g.us` or `…@newsletter`.
     #[param(
-        pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@(lid|newsletter)|[0-9]{1,20}(-[0-9]{1,20})?@g\.us)$",
+        pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid|[0-9]{10,20}@newsletter|([0-9]{10,20}|[0-9]{5,20}-[0-9]{5,20})@g\.us)$",
         example = "5511999999999"
     )]
     jid: String,
@@ -218,7 +218,7 @@ pub(super) struct OfMessage {
     #[param(
         min_length = 1,
         max_length = 128,
-        pattern = "^[A-Za-z0-9._:-]+$",
+        pattern = "^[!-~]+$",
         example = "3EB0C767D097B7C7C030"
     )]
     message: String,

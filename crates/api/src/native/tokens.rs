@@ -138,7 +138,7 @@ pub(super) struct CreateToken {
     #[schema(
         min_length = 1,
         max_length = 100,
-        pattern = r"^\S([^\x00-\x1f\x7f]*\S)?$",
+        pattern = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]([^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000])?$",
         example = "dashboard"
     )]
     name: String,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::settings::{SETTINGS, fields, shape};
-use super::whole::whole;
+use crate::whole::whole;
 
 /// The other groups, by the prefix their fields have in `instance/new`.
 const BLOCKS: [&str; 5] = ["webhook", "websocket", "chatwoot", "proxy", "s3"];

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::Call;
 use super::error::{Error, ErrorView};
 use super::view::{OfInstance, TagChangedView, TagView, TagsView, WrittenView};
-use super::whole::whole;
 use crate::body;
+use crate::whole::whole;
 
 /// Colours a caller may choose: 0 to this.
 const LAST_COLOR: i32 = 10;

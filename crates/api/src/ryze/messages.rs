@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::Call;
 use super::error::{Error, ErrorView};
 use super::view::OfInstance;
-use super::whole::whole;
 use crate::body;
+use crate::whole::whole;
 
 /// Longest wait before a text is sent: with the longest WhatsApp may take to accept
 /// it, an answer still comes before the caller's call ends.

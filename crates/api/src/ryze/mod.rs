@@ -12,7 +12,6 @@ mod messages;
 mod people;
 mod settings;
 mod view;
-mod whole;
 
 use axum::Router;
 use axum::extract::FromRequestParts;

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
     tag = "auth",
     params(
         ("session" = String, Path, description = "Session name", example = "default"),
-        ("format" = Option<QrFormat>, Query, description = "`raw` answers with the code's text as JSON"),
+        ("format" = inline(Option<QrFormat>), Query, description = "`raw` answers with the code's text as JSON"),
     ),
     responses(
         (status = 200, description = "The code", content(

@@ -9,12 +9,14 @@ use labelwire_app::writes::{LabelEdit, NewLabel};
 use labelwire_domain::label::{Label, PALETTE};
 use labelwire_domain::token::Scope;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::Call;
 use super::error::{Error, ErrorView, UnprocessableView};
 use super::view::{ChatView, LabelView, ResultView, chat_id};
 use crate::body;
+use crate::whole::whole;
 
 /// A session's live labels, by id.
 #[utoipa::path(
@@ -45,9 +47,16 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LabelBody)]
 pub(super) struct LabelBody {
-    #[schema(required, value_type = String, pattern = "\\S", example = "Lead")]
+    #[schema(
+        required,
+        value_type = String,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$",
+        example = "Lead"
+    )]
     name: Option<String>,
     /// Palette index.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0, maximum = 19, example = 1)]
     color: Option<i32>,
     /// A colour of the palette as `#rrggbb`, in either case.
@@ -88,6 +97,36 @@ impl LabelBody {
                 ))
             })
     }
+}
+
+/// Says which colours a label's body may hold, which a derived schema cannot.
+pub(super) fn describe(document: &mut Value) {
+    let hex = PALETTE.map(|color| {
+        let digits = color.chars().map(|c| match c {
+            '#' | '0'..='9' => c.to_string(),
+            _ => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
+        });
+        digits.collect::<String>()
+    });
+    let schemas = &mut document["components"]["schemas"];
+    let edit = &mut schemas["LabelBody"];
+    edit["properties"]["colorHex"]["pattern"] = format!("^({})$", hex.join("|")).into();
+    let mut new = edit.clone();
+    edit["anyOf"] = json!([
+        {"properties": {"color": {"type": "null"}}},
+        {"properties": {"colorHex": {"type": "null"}}},
+    ]);
+    new["description"] = "A label to make. One colour: `color` or `colorHex`.".into();
+    new["anyOf"] = json!([
+        {"required": ["color"],
+         "properties": {"color": {"type": "integer"}, "colorHex": {"type": "null"}}},
+        {"required": ["colorHex"],
+         "properties": {"color": {"type": "null"}, "colorHex": {"type": "string"}}},
+    ]);
+    schemas["NewLabelBody"] = new;
+    let create = &mut document["paths"]["/api/{session}/labels"]["post"]["requestBody"];
+    create["content"]["application/json"]["schema"]["$ref"] =
+        "#/components/schemas/NewLabelBody".into();
 }
 
 /// Makes a label. Answers once WhatsApp has accepted it.
@@ -228,7 +267,7 @@ pub(super) async fn chats(
     tag = "labels",
     params(
         ("session" = String, Path, description = "Session name", example = "default"),
-        ("chatId" = String, Path, description = "`…@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, or a number", example = "5511999999999@c.us"),
+        ("chatId" = String, Path, pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid|[0-9]{10,20}@newsletter|([0-9]{10,20}|[0-9]{5,20}-[0-9]{5,20})@g\.us)$", description = "`…@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, or a number", example = "5511999999999@c.us"),
     ),
     responses(
         (status = 200, body = Vec<LabelView>),
@@ -274,7 +313,7 @@ pub(super) struct LabelId {
     tag = "labels",
     params(
         ("session" = String, Path, description = "Session name", example = "default"),
-        ("chatId" = String, Path, description = "`…@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, or a number", example = "5511999999999@c.us"),
+        ("chatId" = String, Path, pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid|[0-9]{10,20}@newsletter|([0-9]{10,20}|[0-9]{5,20}-[0-9]{5,20})@g\.us)$", description = "`…@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, or a number", example = "5511999999999@c.us"),
     ),
     request_body = SetLabels,
     responses(

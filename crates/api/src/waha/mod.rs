@@ -70,7 +70,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .routes(routes!(server::ping))
         .split_for_parts();
     describe(&mut document, base_url);
-    let document = serde_json::to_value(document).unwrap_or_default();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    labels::describe(&mut document);
     // Its documentation writes these with a slash at the end.
     router
         .route("/ping/", get(server::ping))

@@ -101,6 +101,13 @@ async fn a_wrong_method_is_told_the_right_ones() {
         assert_eq!(answer.status(), 405, "{method} {path}");
         assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
     }
+    // A call that does not exist takes no key, whatever the key came with before.
+    for method in ["PATCH", "DELETE", "PUT"] {
+        let mut request = request(method, "/v1/instances", &stage.account, None);
+        let key = axum::http::HeaderValue::from_static("k");
+        request.headers_mut().insert("idempotency-key", key);
+        assert_eq!(stage.send(request).await.status(), 405, "{method}");
+    }
     stage.close().await;
 }
 

@@ -109,16 +109,17 @@ async fn a_body_that_stops_coming_is_told_so() {
     };
     let stage = Stage::with_config(|c| c.timeouts = timeouts).await;
     let (address, stop) = serve(&stage).await;
-    for (path, more) in [
-        ("/api/instance/new", ""),
+    for (method, path, more) in [
+        ("POST", "/api/instance/new", ""),
         (
+            "PUT",
             "/v1/instances/shop/chats/1/labels",
             "idempotency-key: k\r\n",
         ),
     ] {
         let mut stream = open(address).await;
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ntoken: {}\r\n{more}content-length: 50\r\n\r\n{{\"na",
+            "{method} {path} HTTP/1.1\r\nhost: x\r\ntoken: {}\r\n{more}content-length: 50\r\n\r\n{{\"na",
             stage.account
         );
         stream.write_all(head.as_bytes()).await.expect("sent");

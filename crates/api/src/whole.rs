@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 ///
 /// # Errors
 /// A fraction, a number `T` cannot hold, or no number.
-pub(super) fn whole<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+pub(crate) fn whole<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,

@@ -15,6 +15,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 
 # Cases of each kind for a call; of sequences of calls, for a document.
 EXAMPLES=${EXAMPLES:-25}
+# The same cases in every run.
+SEED=${SEED:-1}
 # Seconds a call may take: more than the gateway gives itself to refuse it.
 PATIENCE=100
 
@@ -102,7 +104,7 @@ test_document() {
         PYTHONDONTWRITEBYTECODE=1 \
         "$venv/bin/st" --config-file config.toml run "$(field "$1" base_url)$2" \
         --checks all --phases examples,coverage,fuzzing,stateful \
-        --max-examples "$EXAMPLES" --workers 1 --request-timeout "$PATIENCE" \
+        --max-examples "$EXAMPLES" --seed "$SEED" --workers 1 --request-timeout "$PATIENCE" \
         --no-color --report json --report-json-path report.json >output.txt 2>&1 || true
 }
 runs=()

@@ -16,7 +16,7 @@ import json
 import os
 import re
 from datetime import datetime, timezone
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import requests
 import schemathesis
@@ -215,6 +215,9 @@ KNOWN = [
         r"Maximum 20 labels allowed|Label with name '.*' already exists",
         True,
     ),
+    # In WAHA no chat carries a label that is gone, and what is gone may be deleted.
+    ("UseAfterFree", 200, r"GET /api/\{session\}/labels/\{labelId\}/chats$", r"^\[\]$", True),
+    ("UseAfterFree", 200, r"DELETE /api/sessions/\{session\}$", r"^$", True),
     # Evolution's 404 is a number that WhatsApp does not know.
     (
         "RejectedPositiveData",
@@ -226,9 +229,25 @@ KNOWN = [
 ]
 
 
+def is_let_in(request):
+    """Whether a request shows a token that opens something: one made in this run."""
+    names = ("token", "access_token", "access-token", "apikey", "x-api-key", "authorization")
+    said = [*request.headers.items(), *parse_qsl(urlsplit(request.url).query)]
+    for name, value in said:
+        if name.lower() in names:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            token = {"token": text.removeprefix("Bearer ")}
+            own = requests.get(f"{CARD['base_url']}/v1/tokens/self", params=token, timeout=60)
+            if own.status_code == 200:
+                return True
+    return False
+
+
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """False drops a failure."""
+    if type(failure).__name__ == "IgnoredAuth" and is_let_in(response.request):
+        return False
     call = f"{case.method.upper()} {case.operation.path}"
     for name, status, calls, words, shared_too in KNOWN:
         if (

@@ -165,7 +165,7 @@ async fn who_takes_nothing_is_cut_and_who_takes_little_is_not() {
     let mut slow = narrow(address).await;
     slow.write_all(&head).await.expect("sent");
     // Slow for several times as long as a stall may take.
-    let mut piece = vec![0; 16 * 1024];
+    let mut piece = vec![0; 8 * 1024];
     let (mut taken, until) = (0, Instant::now() + timeouts.stall * 4);
     while Instant::now() < until {
         taken += slow.read(&mut piece).await.expect("still served");

@@ -166,8 +166,9 @@ pub struct View {
     pub highest_id: i32,
     /// All records of the chats in question, by shown name.
     pub held: HashMap<String, Vec<Association>>,
-    /// All records of the messages in question.
-    pub messages: Vec<MessageLabel>,
+    /// All records of the messages in question, by shown name of their chat:
+    /// another chat may have a message of the same id.
+    pub messages: HashMap<String, Vec<MessageLabel>>,
     /// Now.
     pub now: Timestamp,
 }
@@ -529,7 +530,8 @@ impl View {
         let now = self.now;
         let mut records = Vec::new();
         let mut known = None;
-        for m in self.messages.iter_mut().filter(about) {
+        let messages = self.messages.entry(chat.chat.clone()).or_default();
+        for m in messages.iter_mut().filter(about) {
             known = Some(m.chat_jid.clone());
             if m.labeled && labeled {
                 return Ok(Vec::new());
@@ -556,7 +558,7 @@ impl View {
                 labeled: true,
                 changed_at: now,
             };
-            self.messages.push(record.clone());
+            messages.push(record.clone());
             records.push(Record::Message(record));
         }
         Ok(records)

@@ -244,3 +244,22 @@ fn what_was_asked_does_not_include_the_id_it_came_to() {
     assert!(!delete("1").asks_same(&delete("2")));
     assert!(!delete("1").asks_same(&asked));
 }
+
+#[test]
+fn messages_of_two_chats_may_share_an_id() {
+    let mut view = view(&[label(1, "a")]);
+    for name in ["1@lid", "2@lid"] {
+        let mut intent = Intent::LabelMessage {
+            chat: chat(name),
+            message_id: "3EB0".into(),
+            label_id: "1".into(),
+            labeled: true,
+        };
+        let records = intent.resolve(&mut view, &LabelRules::default()).unwrap();
+        assert!(matches!(&records[..], [Record::Message(m)] if m.chat_jid.as_str() == name));
+        assert_eq!(
+            intent.resolve(&mut view, &LabelRules::default()),
+            Ok(vec![])
+        );
+    }
+}

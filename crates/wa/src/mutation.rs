@@ -26,7 +26,6 @@ pub(crate) fn of(record: &Record) -> Option<(Vec<u8>, wa::SyncActionValue, i32)>
                     .and_then(action::label_edit_action::ListType::from_i32),
                 is_immutable: l.is_immutable,
                 mute_end_time_ms: l.mute_end_ms,
-                ..Default::default()
             };
             let value = wa::SyncActionValue {
                 label_edit_action: MessageField::some(action),
@@ -54,7 +53,6 @@ pub(crate) fn of(record: &Record) -> Option<(Vec<u8>, wa::SyncActionValue, i32)>
         Record::Order(o) => {
             let action = action::LabelReorderingAction {
                 sorted_label_ids: o.ids.clone(),
-                ..Default::default()
             };
             let value = wa::SyncActionValue {
                 label_reordering_action: MessageField::some(action),

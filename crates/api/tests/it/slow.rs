@@ -155,7 +155,7 @@ async fn narrow(address: SocketAddr) -> TcpStream {
 #[tokio::test]
 async fn who_takes_nothing_is_cut_and_who_takes_little_is_not() {
     let timeouts = Timeouts {
-        stall: SHORT * 3,
+        stall: SHORT * 6,
         ..PATIENT
     };
     let (stage, head) = large(timeouts).await;

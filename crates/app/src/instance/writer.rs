@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use labelwire_domain::change::{Record, RecordKey};
+use labelwire_domain::change::{MessageLabel, Record, RecordKey};
 use labelwire_domain::clock::Timestamp;
 use labelwire_domain::ids::CommandId;
 use labelwire_domain::intent::{Intent, LabelRules, View};
@@ -441,7 +441,7 @@ impl Writer {
         } else {
             chat_labels::of_chats(reader.conn(), key, &chats).await?
         };
-        let mut messages = Vec::new();
+        let mut messages: HashMap<String, Vec<MessageLabel>> = HashMap::new();
         for intent in intents {
             if let Intent::LabelMessage {
                 chat,
@@ -457,7 +457,12 @@ impl Writer {
                     &chat.chat,
                     message_id,
                 );
-                messages.extend(of.await?);
+                let held = messages.entry(chat.chat.clone()).or_default();
+                for record in of.await? {
+                    if !held.contains(&record) {
+                        held.push(record);
+                    }
+                }
             }
         }
         let mut order = Vec::new();

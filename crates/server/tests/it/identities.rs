@@ -83,7 +83,7 @@ impl Chat {
 
 /// Brazilian numbers, with and without the ninth digit.
 fn brazilian(n: usize) -> String {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         format!("55119{:08}@s.whatsapp.net", 80_000_000 + n)
     } else {
         format!("5511{:08}@s.whatsapp.net", 80_000_000 + n)

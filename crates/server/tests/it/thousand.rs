@@ -310,7 +310,7 @@ impl Others {
                 return;
             }
             self.phone(next);
-            if next % 3 == 0 {
+            if next.is_multiple_of(3) {
                 let chat = self.seconds.choose(&mut self.rng).unwrap().clone();
                 let label = *KEPT.choose(&mut self.rng).unwrap();
                 let on = !chat.held(&truth_of(&self.town)).contains(label);
@@ -338,7 +338,7 @@ impl Others {
         let key = chat.keys.choose(rng).unwrap();
         let label = *KEPT.choose(rng).unwrap();
         let mut changes = vec![labels::chat(label, key, rng.random_bool(0.6), at)];
-        if n % 10 == 0 {
+        if n.is_multiple_of(10) {
             let message = format!("PHONE{}", rng.random_range(0..9));
             changes.push(labels::message(
                 label,
@@ -348,7 +348,7 @@ impl Others {
                 at,
             ));
         }
-        let recolour = (n % 7 == 0).then(|| labels::PatchLabel {
+        let recolour = n.is_multiple_of(7).then(|| labels::PatchLabel {
             name: Some(format!("Telefon {n}")),
             color: Some(rng.random_range(0..20)),
             ..Default::default()

@@ -154,7 +154,6 @@ both!(every_answer_in_a_storm_is_true, async |db: TestDb| {
     assert!(open.is_empty(), "{open:?}");
     drop(reader);
     drop(handle);
-    println!("{tally:?}");
     assert!(tally.done.load(Ordering::Relaxed) > WRITES / 2, "{tally:?}");
     let gateway = Arc::into_inner(gateway).unwrap();
     Arc::into_inner(town).unwrap().close(gateway).await;

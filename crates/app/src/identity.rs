@@ -8,35 +8,85 @@ use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::intent::Target;
 use labelwire_store::{Conn, Error, Reader, chat_labels, lid_map};
 
-/// The name a chat is shown under: its phone number's where the LID map knows
-/// it (`ryzeapi.md` decision 12), else as it is.
+/// What the LID map knows of the JIDs it was asked about: a statement or two,
+/// however many they are.
+struct Known {
+    phones: HashMap<String, String>,
+    lids: HashMap<String, String>,
+}
+
+impl Known {
+    async fn of(
+        conn: Conn<'_>,
+        instance: InstanceKey,
+        jids: impl Iterator<Item = &ChatJid>,
+    ) -> Result<Self, Error> {
+        let mut known = Self {
+            phones: HashMap::new(),
+            lids: HashMap::new(),
+        };
+        let (mut lids, mut phones) = (Vec::new(), Vec::new());
+        for jid in jids {
+            match jid.as_str().rsplit_once('@') {
+                Some((lid, LID_SERVER)) => lids.push(lid),
+                Some((phone, PHONE_SERVER)) => phones.push(phone),
+                _ => {}
+            }
+        }
+        let mut conn = conn;
+        if !lids.is_empty() {
+            let found = lid_map::find_by_lids(conn.reborrow(), instance, &lids).await?;
+            known
+                .phones
+                .extend(found.into_iter().map(|m| (m.lid, m.phone)));
+        }
+        if !phones.is_empty() {
+            for mapping in lid_map::find_by_phones(conn, instance, &phones).await? {
+                // The one learned last comes first.
+                known.lids.entry(mapping.phone).or_insert(mapping.lid);
+            }
+        }
+        Ok(known)
+    }
+
+    fn shown(&self, jid: &ChatJid) -> String {
+        let phone = jid.as_str().strip_suffix("@lid");
+        match phone.and_then(|lid| self.phones.get(lid)) {
+            Some(phone) => format!("{phone}@{PHONE_SERVER}"),
+            None => jid.as_str().to_owned(),
+        }
+    }
+
+    fn lid(&self, jid: &ChatJid) -> Option<ChatJid> {
+        let phone = jid.as_str().strip_suffix("@s.whatsapp.net")?;
+        let lid = self.lids.get(phone)?;
+        Some(ChatJid::from_app_state(format!("{lid}@{LID_SERVER}")))
+    }
+}
+
+/// The names chats are shown under, in their order: a phone number's where the LID
+/// map knows it (`ryzeapi.md` decision 12), else as it is.
+///
+/// # Errors
+/// The database's.
+pub async fn shown_many<'a>(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    jids: impl Iterator<Item = &'a ChatJid> + Clone,
+) -> Result<Vec<String>, Error> {
+    // Numbers are shown as they are.
+    let lids = jids.clone().filter(|jid| jid.is_lid());
+    let known = Known::of(conn, instance, lids).await?;
+    Ok(jids.map(|jid| known.shown(jid)).collect())
+}
+
+/// The same for one.
 ///
 /// # Errors
 /// The database's.
 pub async fn shown(conn: Conn<'_>, instance: InstanceKey, jid: &ChatJid) -> Result<String, Error> {
-    if let Some(lid) = jid.as_str().strip_suffix("@lid")
-        && let Some(mapping) = lid_map::find_by_lid(conn, instance, lid).await?
-    {
-        return Ok(format!("{}@{PHONE_SERVER}", mapping.phone));
-    }
-    Ok(jid.as_str().to_owned())
-}
-
-/// The LID of a chat known by number, where the map knows it.
-///
-/// # Errors
-/// The database's.
-pub async fn lid_of(
-    conn: Conn<'_>,
-    instance: InstanceKey,
-    jid: &ChatJid,
-) -> Result<Option<ChatJid>, Error> {
-    let Some(phone) = jid.as_str().strip_suffix("@s.whatsapp.net") else {
-        return Ok(None);
-    };
-    Ok(lid_map::find_by_phone(conn, instance, phone)
-        .await?
-        .map(|m| ChatJid::from_app_state(format!("{}@{LID_SERVER}", m.lid))))
+    let mut names = shown_many(conn, instance, std::iter::once(jid)).await?;
+    Ok(names.pop().unwrap_or_else(|| jid.as_str().to_owned()))
 }
 
 /// The shown name of the chat a caller means. Brazil's numbers are known with and
@@ -63,14 +113,12 @@ pub async fn find_many(
     instance: InstanceKey,
     jids: &[ChatJid],
 ) -> Result<Vec<String>, Error> {
-    let mut names = Vec::with_capacity(jids.len());
-    let mut twins: HashMap<usize, ChatJid> = HashMap::new();
-    for (at, jid) in jids.iter().enumerate() {
-        names.push(shown(reader.conn(), instance, jid).await?);
-        if let Some(twin) = jid.ninth_digit_twin() {
-            twins.insert(at, twin);
-        }
-    }
+    let mut names = shown_many(reader.conn(), instance, jids.iter()).await?;
+    let twins: HashMap<usize, ChatJid> = jids
+        .iter()
+        .enumerate()
+        .filter_map(|(at, jid)| Some((at, jid.ninth_digit_twin()?)))
+        .collect();
     if twins.is_empty() {
         return Ok(names);
     }
@@ -78,17 +126,18 @@ pub async fn find_many(
         .iter()
         .flat_map(|(at, twin)| [names[*at].as_str(), twin.as_str()])
         .collect();
-    let known: HashSet<String> = chat_labels::of_chats(reader.conn(), instance, &asked)
+    let labelled: HashSet<String> = chat_labels::of_chats(reader.conn(), instance, &asked)
         .await?
         .into_keys()
         .collect();
+    let both = twins.iter().flat_map(|(at, twin)| [&jids[*at], twin]);
+    let known = Known::of(reader.conn(), instance, both).await?;
     for (at, twin) in twins {
-        if known.contains(&names[at]) {
+        if labelled.contains(&names[at]) {
             continue;
         }
-        let other = known.contains(twin.as_str())
-            || (lid_of(reader.conn(), instance, &jids[at]).await?.is_none()
-                && lid_of(reader.conn(), instance, &twin).await?.is_some());
+        let other = labelled.contains(twin.as_str())
+            || (known.lid(&jids[at]).is_none() && known.lid(&twin).is_some());
         if other {
             twin.as_str().clone_into(&mut names[at]);
         }
@@ -109,22 +158,19 @@ pub async fn targets(
     lid_migrated: bool,
 ) -> Result<Vec<Target>, Error> {
     let names = find_many(reader, instance, jids).await?;
-    let mut targets = Vec::with_capacity(names.len());
-    for (jid, chat) in jids.iter().zip(names) {
-        let found = ChatJid::from_app_state(chat.clone());
-        let key = if jid.is_lid() {
-            jid.clone()
-        } else if lid_migrated {
-            lid_of(reader.conn(), instance, &found)
-                .await?
-                .unwrap_or(found)
-        } else {
-            found
+    let found: Vec<ChatJid> = names.into_iter().map(ChatJid::from_app_state).collect();
+    let numbers = found.iter().filter(|_| lid_migrated);
+    let known = Known::of(reader.conn(), instance, numbers).await?;
+    let targets = jids.iter().zip(found).map(|(jid, found)| {
+        let key = match known.lid(&found) {
+            _ if jid.is_lid() => jid.as_str().to_owned(),
+            Some(lid) => lid.as_str().to_owned(),
+            None => found.as_str().to_owned(),
         };
-        targets.push(Target {
-            chat,
-            key: key.as_str().to_owned(),
-        });
-    }
-    Ok(targets)
+        Target {
+            chat: found.as_str().to_owned(),
+            key,
+        }
+    });
+    Ok(targets.collect())
 }

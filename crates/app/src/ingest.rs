@@ -369,12 +369,9 @@ impl Writes {
         if sets.len() + gone.len() > CHUNK {
             applied.everything = true;
         } else {
-            for association in sets.iter().chain(&gone) {
-                let jid = &association.chat_jid;
-                applied
-                    .chats
-                    .insert(identity::shown(tx.conn(), instance, jid).await?);
-            }
+            let jids = sets.iter().chain(&gone).map(|a| &a.chat_jid);
+            let names = identity::shown_many(tx.conn(), instance, jids).await?;
+            applied.chats.extend(names);
         }
         let (sets, gone) = split(self.messages.into_values());
         for chunk in sets.chunks(CHUNK) {

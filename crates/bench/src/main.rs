@@ -18,6 +18,22 @@ mod writes;
 
 use clap::{Parser, Subcommand};
 
+/// What figures and their groups begin with.
+const NAMES: &[&str] = &[
+    "first_sync",
+    "lists",
+    "list",
+    "one_chat",
+    "live",
+    "live_change",
+    "writes",
+    "link_ratio",
+    "link_c16",
+    "bulk_10k",
+    "idle",
+    "idle_instance",
+];
+
 /// Measures labelwire and prints the figures.
 #[derive(Parser)]
 struct Cli {
@@ -54,6 +70,15 @@ async fn main() -> anyhow::Result<()> {
         None => {}
     }
     let wanted = cli.name.unwrap_or_default();
+    if !wanted.is_empty()
+        && !NAMES
+            .iter()
+            .any(|n| wanted == *n || wanted.starts_with(&format!("{n}_")))
+    {
+        anyhow::bail!(
+            "there is no figure `{wanted}`; name one of {NAMES:?}, or what a printed figure's name begins with"
+        );
+    }
     let is = |group: &str, figures: &[&str]| {
         wanted.is_empty() || wanted == group || figures.iter().any(|f| wanted.starts_with(f))
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use labelwire_api::{CONNECTIONS, Origins, Rate};
+use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::Scopes;
 
 use crate::gateway::Settings;
@@ -108,19 +109,45 @@ pub(crate) struct Http {
     pub(crate) wawp_list_shape: labelwire_api::ListShape,
 }
 
-impl Http {
-    /// How the API is to be.
-    pub(crate) fn settings(self) -> Settings {
-        Settings {
-            base_url: self.base_url,
-            rate: Rate {
-                calls: self.rate_limit,
-                creates: self.rate_limit_create,
-            },
-            cors: self.cors_origins,
-            connections: self.max_connections,
-            wawp_list_shape: self.wawp_list_shape,
+/// What labels made over the API may look like; the phone's own are shown as they are.
+#[derive(Debug, Args)]
+pub(crate) struct Labels {
+    /// Labels an account may have; 0 is no limit of labelwire's
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(env = "LABELWIRE_MAX_LABELS", hide_env_values = true)]
+    pub(crate) max_labels: usize,
+    /// Characters a label's name may have, 1 to 100
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(env = "LABELWIRE_MAX_LABEL_NAME", hide_env_values = true)]
+    pub(crate) max_label_name: u8,
+    /// Lets labels have the same name
+    #[arg(long, env = "LABELWIRE_ALLOW_SAME_NAMES", hide_env_values = true)]
+    pub(crate) allow_same_names: bool,
+}
+
+impl Labels {
+    fn rules(&self) -> LabelRules {
+        LabelRules {
+            max_labels: Some(self.max_labels).filter(|n| *n > 0),
+            name_chars: self.max_label_name.into(),
+            unique_names: !self.allow_same_names,
         }
+    }
+}
+
+/// How the API is to be.
+pub(crate) fn settings(http: Http, labels: &Labels) -> Settings {
+    Settings {
+        base_url: http.base_url,
+        rate: Rate {
+            calls: http.rate_limit,
+            creates: http.rate_limit_create,
+        },
+        cors: http.cors_origins,
+        connections: http.max_connections,
+        wawp_list_shape: http.wawp_list_shape,
+        rules: labels.rules(),
     }
 }
 
@@ -130,6 +157,8 @@ pub(crate) struct Serve {
     pub(crate) storage: Storage,
     #[command(flatten)]
     pub(crate) http: Http,
+    #[command(flatten)]
+    pub(crate) labels: Labels,
 }
 
 #[derive(Debug, Args)]
@@ -306,6 +335,8 @@ pub(crate) struct ServeSim {
     pub(crate) storage: Storage,
     #[command(flatten)]
     pub(crate) http: Http,
+    #[command(flatten)]
+    pub(crate) labels: Labels,
     /// Pre-keys to upload when pairing
     #[arg(long, value_name = "NUMBER", hide = true)]
     pub(crate) pre_keys: Option<usize>,

@@ -9,6 +9,7 @@ use labelwire_api::{Origins, Rate};
 use labelwire_app::Caller;
 use labelwire_app::instance::Handle;
 use labelwire_domain::instance::State;
+use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::Scope;
 use labelwire_sim::{NewAccount, Server, World};
 use labelwire_wa::Endpoint;
@@ -141,6 +142,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
             cors: Origins::default(),
             connections: labelwire_api::CONNECTIONS,
             wawp_list_shape: labelwire_api::ListShape::default(),
+            rules: LabelRules::default(),
         },
         database_url: format!("sqlite://{}", home.database().display()),
         endpoint: Endpoint::Simulator {

@@ -9,6 +9,7 @@ use labelwire_api::{Origins, Rate, Timeouts};
 use labelwire_app::tasks::Tasks;
 use labelwire_app::{App, Caller, Outside};
 use labelwire_domain::clock::{SystemClock, SystemEntropy};
+use labelwire_domain::intent::LabelRules;
 use labelwire_store::Db;
 use labelwire_wa::{Endpoint, WaConnector};
 use tokio::net::TcpListener;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) cors: Origins,
     pub(crate) connections: usize,
     pub(crate) wawp_list_shape: labelwire_api::ListShape,
+    pub(crate) rules: LabelRules,
 }
 
 /// A running gateway.
@@ -75,7 +77,7 @@ impl Gateway {
             connector: Arc::new(connector),
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
-            rules: labelwire_domain::intent::LabelRules::default(),
+            rules: settings.rules,
         })
         .await
         .context("what is stored cannot be loaded")?;

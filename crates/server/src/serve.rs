@@ -17,6 +17,7 @@ pub(crate) async fn run(_: Serve) -> anyhow::Result<()> {
 pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     use anyhow::anyhow;
 
+    use crate::cli::settings;
     use crate::console::say;
     use crate::gateway::{Gateway, Parts};
     use crate::{folder, lifecycle, listen, telemetry};
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        settings: args.http.settings(),
+        settings: settings(args.http, &args.labels),
         database_url: args.storage.database_url(),
         endpoint: labelwire_wa::Endpoint::WhatsApp,
         pre_keys: None,
@@ -52,6 +53,7 @@ mod first_instance {
     use labelwire_domain::instance::State;
     use labelwire_domain::token::Scope;
 
+    use crate::cli::settings;
     use crate::console::say;
     use crate::gateway::Gateway;
     use crate::qr::draw;

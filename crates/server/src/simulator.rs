@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use labelwire_wa::Endpoint;
 
-use crate::cli::{ServeSim, Sim};
+use crate::cli::{self, ServeSim, Sim};
 use crate::console::say;
 use crate::gateway::{Gateway, Parts};
 use crate::{folder, lifecycle, listen, telemetry};
@@ -40,7 +40,7 @@ pub(crate) async fn serve(args: ServeSim) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        settings: args.http.settings(),
+        settings: cli::settings(args.http, &args.labels),
         database_url: args.storage.database_url(),
         endpoint,
         pre_keys: args.pre_keys,

@@ -291,22 +291,6 @@ pub async fn unmerged(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Unmer
     )
 }
 
-/// The records of one label on one chat (shown name), under every key there is;
-/// live ones and later ones first.
-///
-/// # Errors
-/// The engine's own.
-pub async fn keys_of_chat(
-    conn: Conn<'_>,
-    instance: InstanceKey,
-    label_id: &str,
-    chat: &str,
-) -> Result<Vec<Association>, Error> {
-    let rows: Vec<AssociationRow> = on!(conn, c => sqlx::query_as(sql!("chat_labels/keys_of_chat"))
-        .bind(instance.0).bind(chat).bind(label_id).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(Into::into).collect())
-}
-
 row! {
     struct OfChatRow {
         chat: String,
@@ -375,7 +359,7 @@ pub async fn chats_of_label(
     label_id: &str,
     limit: i64,
 ) -> Result<Vec<String>, Error> {
-    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("chat_labels/chats_of_label"))
+    let rows: Vec<(String,)> = on!(conn, c, text = "chat_labels/chats_of_label" => sqlx::query_as(text)
         .bind(instance.0).bind(label_id).bind(limit).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|r| r.0).collect())
 }

@@ -23,6 +23,8 @@ pub mod lid_map;
 pub mod log;
 pub mod message_labels;
 mod migrate;
+#[cfg(all(test, feature = "testing"))]
+mod plans;
 pub mod protocol;
 pub mod settings;
 #[cfg(feature = "testing")]

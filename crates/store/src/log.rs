@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::instances::take_number;
 use crate::macros::{on, row, sql};
 
+/// Facts one statement takes.
+const CHUNK: usize = 4_000;
+
 /// A fact to append.
 #[derive(Debug, Clone)]
 pub struct NewEntry {
@@ -27,6 +30,22 @@ pub struct NewEntry {
     pub label_name: Option<String>,
     /// The fact as JSON.
     pub body: String,
+}
+
+impl NewEntry {
+    /// What `log/append` reads, in its order.
+    fn columns(&self) -> impl serde::Serialize {
+        (
+            self.at.0,
+            self.kind,
+            self.origin,
+            &self.actor,
+            &self.chat_jid,
+            &self.label_id,
+            &self.label_name,
+            &self.body,
+        )
+    }
 }
 
 row! {
@@ -72,13 +91,15 @@ pub async fn append(
         return Ok(None);
     }
     let last = take_number(tx, "log", count).await?;
-    for (seq, entry) in (last - count + 1..).zip(entries) {
-        on!(tx.conn(), c => sqlx::query(sql!("log/append"))
-            .bind(seq).bind(instance.0).bind(entry.at.0).bind(seen_at.0).bind(entry.kind)
-            .bind(entry.origin).bind(entry.actor.as_deref()).bind(entry.chat_jid.as_deref())
-            .bind(entry.label_id.as_deref()).bind(entry.label_name.as_deref())
-            .bind(&entry.body)
+    let mut first = last - count + 1;
+    for chunk in entries.chunks(CHUNK) {
+        let rows: Vec<_> = chunk.iter().map(NewEntry::columns).collect();
+        let rows =
+            serde_json::to_string(&rows).map_err(|e| Error::Sql(sqlx::Error::Encode(e.into())))?;
+        on!(tx.conn(), c, text = "log/append" => sqlx::query(text)
+            .bind(first).bind(instance.0).bind(seen_at.0).bind(rows)
             .execute(c).await.map(drop))?;
+        first += i64::try_from(chunk.len()).unwrap_or_default();
     }
     Ok(Some(last))
 }

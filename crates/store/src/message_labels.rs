@@ -162,7 +162,7 @@ pub async fn labels_of_message(
     chat: &str,
     message_id: &str,
 ) -> Result<Vec<String>, Error> {
-    let rows: Vec<(String,)> = on!(conn, c => sqlx::query_as(sql!("message_labels/labels_of_message"))
+    let rows: Vec<(String,)> = on!(conn, c, text = "message_labels/labels_of_message" => sqlx::query_as(text)
         .bind(instance.0).bind(chat).bind(message_id).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|r| r.0).collect())
 }
@@ -179,7 +179,7 @@ pub async fn keys_of_message(
     chat: &str,
     message_id: &str,
 ) -> Result<Vec<MessageLabel>, Error> {
-    let rows: Vec<MessageRow> = on!(conn, c => sqlx::query_as(sql!("message_labels/keys_of_message"))
+    let rows: Vec<MessageRow> = on!(conn, c, text = "message_labels/keys_of_message" => sqlx::query_as(text)
         .bind(instance.0).bind(chat).bind(message_id).bind(label_id).fetch_all(c).await)?;
     Ok(rows.into_iter().map(Into::into).collect())
 }

@@ -1,2 +1,2 @@
 SELECT chat, label_id, chat_jid, labeled, changed_at
-FROM json_each($2) r CROSS JOIN chat_labels c ON c.instance = $1 AND c.chat = r.value
+FROM json_each($2) r CROSS JOIN chat_labels c INDEXED BY chat_labels_chat ON c.instance = $1 AND c.chat = r.value

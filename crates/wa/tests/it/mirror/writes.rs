@@ -125,7 +125,10 @@ both!(
             let deletion = gateway.app.delete_instance(&gateway.caller, &name);
             let mut deletion = Box::pin(deletion);
             for _ in 0..round / 8 {
-                let _ = futures_util::poll!(&mut deletion);
+                // A finished future must not be polled again.
+                if futures_util::poll!(&mut deletion).is_ready() {
+                    break;
+                }
                 tokio::task::yield_now().await;
             }
             let begun = round >= 8;

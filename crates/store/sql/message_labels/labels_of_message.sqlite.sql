@@ -1,0 +1,1 @@
+SELECT DISTINCT label_id FROM message_labels INDEXED BY message_labels_message WHERE instance = $1 AND chat = $2 AND message_id = $3 AND labeled

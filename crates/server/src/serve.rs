@@ -53,7 +53,6 @@ mod first_instance {
     use labelwire_domain::instance::State;
     use labelwire_domain::token::Scope;
 
-    use crate::cli::settings;
     use crate::console::say;
     use crate::gateway::Gateway;
     use crate::qr::draw;

@@ -83,6 +83,7 @@ impl Shelf {
             tasks: tasks.clone(),
             list_budget: 0,
             rules: labelwire_domain::intent::LabelRules::default(),
+            bell: std::sync::Arc::default(),
         });
         let app = app.await.expect("an app");
         let done = Arc::new(Done {

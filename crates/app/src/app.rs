@@ -10,7 +10,7 @@ use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::{Scopes, TokenHash};
 use labelwire_store::{Db, accounts, idempotency, instances, tokens};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::access::Caller;
 use crate::error::Error;
@@ -39,6 +39,8 @@ pub struct Outside {
     pub list_budget: usize,
     /// What labels may look like.
     pub rules: LabelRules,
+    /// Rung where deliveries were queued: whoever makes them looks then.
+    pub bell: Arc<Notify>,
 }
 
 /// The application. Cheap to clone.
@@ -69,6 +71,7 @@ impl App {
             tasks,
             list_budget,
             rules,
+            bell,
         } = outside;
         let mut tx = db.begin().await?;
         let run = idempotency::take_run(&mut tx).await?;
@@ -81,6 +84,7 @@ impl App {
                 connector,
                 tasks,
                 rules,
+                bell,
             }),
             entropy,
             lists,
@@ -172,6 +176,10 @@ impl App {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.parts.clock
+    }
+
+    pub(crate) fn bell(&self) -> &Notify {
+        &self.0.parts.bell
     }
 
     pub(crate) fn entropy(&self) -> &dyn Entropy {

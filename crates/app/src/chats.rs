@@ -11,7 +11,7 @@ use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::label::{Label, id_order};
 use labelwire_domain::selection::{ChatKind, Resolved, Selection, named};
 use labelwire_domain::token::Scope;
-use labelwire_store::{Db, Reader, chat_labels, labeled_chats};
+use labelwire_store::{Db, Reader, chat_labels, labeled_chats, log};
 
 use crate::access::Caller;
 use crate::app::App;
@@ -369,7 +369,7 @@ impl Pager<'_> {
             None => (
                 self.timed(),
                 // Before anything is read: what changes from now on is seen as changed.
-                labeled_chats::last_seq(reader.conn(), key).await?,
+                log::last_seq(reader.conn(), key).await?,
             ),
         };
         let ids: Vec<&str> = label_ids.iter().map(String::as_str).collect();

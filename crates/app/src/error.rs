@@ -139,6 +139,24 @@ pub enum Error {
     /// What was asked of the labels cannot be.
     #[error(transparent)]
     Rejected(Reject),
+    /// No such webhook.
+    #[error("there is no webhook `{0}` on this instance")]
+    WebhookNotFound(String),
+    /// No such delivery.
+    #[error("there is no delivery `{0}` of this webhook")]
+    DeliveryNotFound(i64),
+    /// A webhook that cannot be.
+    #[error("the webhook cannot be: {0}")]
+    WebhookInvalid(String),
+    /// A webhook of that name exists.
+    #[error("a webhook named `{0}` exists on this instance; choose another name")]
+    WebhookNameTaken(String),
+    /// As many webhooks as may be.
+    #[error("this instance has {0} webhooks, as many as may be; delete one first")]
+    TooManyWebhooks(usize),
+    /// A webhook that is off.
+    #[error("webhook `{0}` is off; enable it first")]
+    WebhookDisabled(String),
     /// No such command.
     #[error("there is no command `{0}` on this instance")]
     CommandNotFound(String),
@@ -181,6 +199,8 @@ impl Error {
             Self::InstanceNotFound(_)
             | Self::LabelNotFound(_)
             | Self::CommandNotFound(_)
+            | Self::WebhookNotFound(_)
+            | Self::DeliveryNotFound(_)
             | Self::TokenNotFound(_) => Kind::NotFound,
             Self::Rejected(reject) => match reject {
                 Reject::LabelNotFound(_) => Kind::NotFound,
@@ -192,7 +212,12 @@ impl Error {
             },
             Self::Pending(_) => Kind::Pending,
             Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
-            Self::NameTaken(_) | Self::TokenTaken | Self::LabelAmbiguous(_) => Kind::Conflict,
+            Self::NameTaken(_)
+            | Self::TokenTaken
+            | Self::LabelAmbiguous(_)
+            | Self::WebhookNameTaken(_)
+            | Self::WebhookDisabled(_) => Kind::Conflict,
+            Self::TooManyWebhooks(_) => Kind::Limit,
             Self::NameInvalid
             | Self::AccountNameInvalid
             | Self::TokenInvalid
@@ -203,6 +228,7 @@ impl Error {
             | Self::InvalidMessage
             | Self::CursorExpired
             | Self::TextInvalid
+            | Self::WebhookInvalid(_)
             | Self::InvalidNumber(_) => Kind::Invalid,
             Self::NotConnected(_)
             | Self::NeverSynced(_)
@@ -254,6 +280,12 @@ impl Error {
                 Reject::NoIdLeft => "label_ids_exhausted",
             },
             Self::CommandNotFound(_) => "command_not_found",
+            Self::WebhookNotFound(_) => "webhook_not_found",
+            Self::DeliveryNotFound(_) => "delivery_not_found",
+            Self::WebhookInvalid(_) => "webhook_invalid",
+            Self::WebhookNameTaken(_) => "webhook_name_taken",
+            Self::TooManyWebhooks(_) => "webhook_limit_reached",
+            Self::WebhookDisabled(_) => "webhook_disabled",
             Self::WriteFailed(_) => "write_failed",
             Self::Pending(_) => "write_pending",
             Self::TextInvalid => "invalid_text",

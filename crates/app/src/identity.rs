@@ -89,6 +89,28 @@ pub async fn shown(conn: Conn<'_>, instance: InstanceKey, jid: &ChatJid) -> Resu
     Ok(names.pop().unwrap_or_else(|| jid.as_str().to_owned()))
 }
 
+/// The shown name and the hidden id of each, in their order, as far as they are
+/// known.
+///
+/// # Errors
+/// The database's.
+pub async fn both_ids(
+    conn: Conn<'_>,
+    instance: InstanceKey,
+    jids: &[ChatJid],
+) -> Result<Vec<(String, Option<String>)>, Error> {
+    let known = Known::of(conn, instance, jids.iter()).await?;
+    let ids = jids.iter().map(|jid| {
+        let lid = if jid.is_lid() {
+            Some(jid.as_str().to_owned())
+        } else {
+            known.lid(jid).map(|lid| lid.as_str().to_owned())
+        };
+        (known.shown(jid), lid)
+    });
+    Ok(ids.collect())
+}
+
 /// The shown name of the chat a caller means. Brazil's numbers are known with and
 /// without their ninth digit: where nothing is known of the one written, the other
 /// is looked for.

@@ -10,13 +10,13 @@ use labelwire_domain::change::{
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::Timestamp;
 use labelwire_domain::collection::Batch;
+use labelwire_domain::event::{Kind, Origin};
 use labelwire_domain::ids::{CommandId, InstanceKey};
 use labelwire_domain::instance::{Profile, State};
 use labelwire_domain::label::Label;
 use labelwire_store::log::NewEntry;
 use labelwire_store::{
-    Error, Tx, chat_labels, collections, commands, instances, label_orders, labels, log,
-    message_labels,
+    Error, Tx, chat_labels, collections, commands, instances, label_orders, labels, message_labels,
 };
 use serde_json::json;
 
@@ -24,9 +24,11 @@ use crate::identity;
 
 mod baseline;
 mod entries;
+mod record;
 
 use baseline::baseline;
-use entries::{association_entry, label_entry, message_entry, order_entry};
+use entries::entry;
+pub(crate) use record::record;
 
 /// The collection labels live in.
 pub const REGULAR: &str = "regular";
@@ -46,6 +48,8 @@ pub struct Applied {
     pub labels: bool,
     /// More changed than is worth naming.
     pub everything: bool,
+    /// The last row of history this made.
+    pub recorded: Option<i64>,
     /// Commands whose last record came with this; their rows are finished.
     pub commands: Vec<CommandId>,
 }
@@ -61,6 +65,7 @@ impl Applied {
         self.chats.extend(other.chats);
         self.labels |= other.labels;
         self.everything |= other.everything;
+        self.recorded = other.recorded.or(self.recorded);
         self.commands.extend(other.commands);
     }
 }
@@ -70,15 +75,25 @@ pub trait Attribution: Send {
     /// Whether nothing is expected at all.
     fn is_idle(&self) -> bool;
 
-    /// The actor who asked for this record, if one did; asked once for each.
-    fn claim(&mut self, record: &Record) -> Option<String>;
+    /// Who asked for this record, if somebody did; asked once for each.
+    fn claim(&mut self, record: &Record) -> Option<Asker>;
 
     /// The commands whose last record was claimed since this was asked before.
     fn finished(&mut self) -> Vec<CommandId>;
 }
 
-/// A change and the actor behind it, where one of ours is.
-type Attributed = (Change, Option<String>);
+/// Who is behind a change, where one of ours is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// `token:tok_…`.
+    pub actor: String,
+    /// The command.
+    pub command: CommandId,
+    /// The request.
+    pub request_id: Option<String>,
+}
+
+type Attributed = (Change, Option<Asker>);
 
 /// Applies batches in order and writes, in the same transaction, their history
 /// and the version and MACs they lead to.
@@ -138,10 +153,11 @@ async fn replay(
         .with_messages(messages)
         .with_order(order);
     if first && mirror.is_empty() {
-        baseline(tx, instance, records, now).await?;
+        let recorded = baseline(tx, instance, records, now).await?;
         return Ok(Applied {
             everything: true,
             labels: true,
+            recorded: Some(recorded),
             ..Applied::default()
         });
     }
@@ -164,7 +180,7 @@ async fn replay(
     if first {
         instances::set_synced(tx, instance, now).await?;
     }
-    write(tx, instance, &mirror, changes, "sync", now).await
+    write(tx, instance, &mirror, changes, Origin::Sync, now).await
 }
 
 /// What the mirror must know to judge records: the keys of chats' and messages'
@@ -254,7 +270,7 @@ async fn follow(
             mirror.apply(record).map(|change| (change, actor))
         })
         .collect();
-    write(tx, instance, &mirror, changes, "phone", now).await
+    write(tx, instance, &mirror, changes, Origin::Phone, now).await
 }
 
 /// Writes changes and their history rows.
@@ -263,60 +279,27 @@ async fn write(
     instance: InstanceKey,
     mirror: &Mirror,
     changes: Vec<Attributed>,
-    origin: &'static str,
+    origin: Origin,
     now: Timestamp,
 ) -> Result<Applied, Error> {
     let mut entries = Vec::with_capacity(changes.len());
     let mut writes = Writes::default();
-    for (change, actor) in changes {
-        let origin = if actor.is_some() { "api" } else { origin };
-        match change {
-            Change::Label { before, after } => {
-                entries.push(NewEntry {
-                    actor,
-                    ..label_entry(before.as_ref(), &after, origin)
-                });
-                writes.labels.push(after);
-            }
-            Change::Association { before, after } => {
-                // A first record that says "not labeled" is known now, but nothing happened.
-                if before.is_some() || after.labeled {
-                    entries.push(association_entry(
-                        mirror,
-                        &after,
-                        after.labeled,
-                        origin,
-                        actor,
-                    ));
-                }
-                writes.association(after, true);
-            }
-            Change::Forgotten { before } => {
-                if before.labeled {
-                    entries.push(association_entry(mirror, &before, false, origin, None));
-                }
-                writes.association(before, false);
-            }
-            Change::Message { before, after } => {
-                if before.is_some() || after.labeled {
-                    entries.push(message_entry(mirror, &after, after.labeled, origin, actor));
-                }
-                writes.message(after, true);
-            }
-            Change::ForgottenMessage { before } => {
-                if before.labeled {
-                    entries.push(message_entry(mirror, &before, false, origin, None));
-                }
-                writes.message(before, false);
-            }
-            Change::Order { before, after } => {
-                entries.push(order_entry(before.as_deref(), &after, origin, actor));
-                writes.order = Some(after);
-            }
-        }
+    for (change, asker) in changes {
+        let origin = if asker.is_some() { Origin::Api } else { origin };
+        let entry = entry(mirror, &change, origin);
+        entries.extend(entry.map(|entry| match asker {
+            None => entry,
+            Some(asker) => NewEntry {
+                actor: Some(asker.actor),
+                cause: Some(asker.command.to_string()),
+                request_id: asker.request_id,
+                ..entry
+            },
+        }));
+        writes.take(change);
     }
-    let applied = writes.write(tx, instance).await?;
-    log::append(tx, instance, now, &entries).await?;
+    let mut applied = writes.write(tx, instance).await?;
+    applied.recorded = record(tx, instance, entries, now).await?;
     Ok(applied)
 }
 
@@ -331,6 +314,17 @@ struct Writes {
 }
 
 impl Writes {
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Label { after, .. } => self.labels.push(after),
+            Change::Association { after, .. } => self.association(after, true),
+            Change::Forgotten { before } => self.association(before, false),
+            Change::Message { after, .. } => self.message(after, true),
+            Change::ForgottenMessage { before } => self.message(before, false),
+            Change::Order { after, .. } => self.order = Some(after),
+        }
+    }
+
     fn association(&mut self, row: Association, stays: bool) {
         let key = (row.label_id.clone(), row.chat_jid.clone());
         self.associations.insert(key, (stays, row));
@@ -460,11 +454,15 @@ pub async fn paired(tx: &mut Tx, instance: InstanceKey, profile: &Profile) -> Re
 ///
 /// # Errors
 /// The database's.
-pub async fn synced_empty(tx: &mut Tx, instance: InstanceKey, now: Timestamp) -> Result<(), Error> {
+pub async fn synced_empty(
+    tx: &mut Tx,
+    instance: InstanceKey,
+    now: Timestamp,
+) -> Result<i64, Error> {
     baseline(tx, instance, Vec::new(), now).await
 }
 
-/// Writes an instance's state with its history row.
+/// Writes an instance's state with its history row; returns that row's place.
 ///
 /// # Errors
 /// The database's.
@@ -474,24 +472,15 @@ pub async fn set_state(
     state: State,
     reason: &str,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Option<i64>, Error> {
     instances::set_state(tx, instance, state, reason).await?;
     let kind = match state {
-        State::Connected => "instance.online",
-        State::Connecting => "instance.connecting",
-        State::Disconnected => "instance.offline",
-        State::LoggedOut => "instance.logged_out",
+        State::Connected => Kind::InstanceOnline,
+        State::Connecting => Kind::InstanceConnecting,
+        State::Disconnected => Kind::InstanceOffline,
+        State::LoggedOut => Kind::InstanceLoggedOut,
     };
-    let entry = NewEntry {
-        at: now,
-        kind,
-        origin: "sync",
-        actor: None,
-        chat_jid: None,
-        label_id: None,
-        label_name: None,
-        body: json!({ "state": state.as_str(), "reason": reason }).to_string(),
-    };
-    log::append(tx, instance, now, &[entry]).await?;
-    Ok(())
+    let body = json!({ "state": state.as_str(), "reason": reason });
+    let entry = NewEntry::new(now, kind, Origin::Sync, &body);
+    record(tx, instance, vec![entry], now).await
 }

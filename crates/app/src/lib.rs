@@ -13,6 +13,7 @@ pub mod app;
 pub mod chats;
 pub mod contacts;
 pub mod error;
+pub mod feed;
 pub mod idempotency;
 pub mod identity;
 pub mod ingest;
@@ -28,6 +29,7 @@ pub mod running;
 pub mod settings;
 pub mod tasks;
 pub mod tokens;
+pub mod webhooks;
 pub mod writes;
 
 pub use access::Caller;

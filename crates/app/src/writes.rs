@@ -344,6 +344,7 @@ impl App {
             id: CommandId::new(self.clock().now(), random),
             intent,
             actor: caller.actor(),
+            request_id: caller.request_id.as_deref().map(str::to_owned),
             idempotency_key: caller.idempotency_key.as_deref().map(str::to_owned),
             done,
         };

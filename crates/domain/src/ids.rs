@@ -76,6 +76,17 @@ public_id!(
     "cmd"
 );
 
+public_id!(
+    /// A webhook.
+    WebhookId,
+    "whk"
+);
+public_id!(
+    /// A named state of labels, kept.
+    SnapshotId,
+    "snp"
+);
+
 impl InstanceId {
     /// The last 12 characters, lower-case letters and digits: 60 random bits, for
     /// callers whose ids are that long. It opens nothing by itself, and is looked

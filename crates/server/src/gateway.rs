@@ -13,6 +13,7 @@ use labelwire_domain::intent::LabelRules;
 use labelwire_store::Db;
 use labelwire_wa::{Endpoint, WaConnector};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::console::say;
 
@@ -62,6 +63,7 @@ impl Gateway {
         let clock = Arc::new(SystemClock);
         let entropy = Arc::new(SystemEntropy);
         let settings = parts.settings;
+        let bell = Arc::new(Notify::new());
         let tasks = Tasks::new();
         let connector = WaConnector::new(labelwire_wa::Options {
             db: db.clone(),
@@ -78,6 +80,7 @@ impl Gateway {
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
             rules: settings.rules,
+            bell: Arc::clone(&bell),
         })
         .await
         .context("what is stored cannot be loaded")?;

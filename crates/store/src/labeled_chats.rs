@@ -27,12 +27,6 @@ row! {
     }
 }
 
-row! {
-    struct SeqRow {
-        seq: i64,
-    }
-}
-
 /// A label on a chat, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
@@ -113,16 +107,6 @@ pub async fn of_chats(
             changed_at: Timestamp(r.changed_at),
         })
         .collect())
-}
-
-/// The number of an instance's last history row; 0 where it has none.
-///
-/// # Errors
-/// The engine's own.
-pub async fn last_seq(conn: Conn<'_>, instance: InstanceKey) -> Result<i64, Error> {
-    let row: SeqRow = on!(conn, c => sqlx::query_as(sql!("labeled_chats/last_seq"))
-        .bind(instance.0).fetch_one(c).await)?;
-    Ok(row.seq)
 }
 
 /// Shown names of the chats history speaks of behind a row, at most `limit`.

@@ -13,6 +13,7 @@ pub mod collections;
 pub mod commands;
 pub mod contacts;
 pub mod db;
+pub mod deliveries;
 pub mod error;
 pub mod idempotency;
 pub mod instances;
@@ -30,6 +31,7 @@ pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;
+pub mod webhooks;
 
 pub use db::{Conn, Db, Reader, Tx};
 pub use error::Error;

@@ -54,6 +54,13 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         "stopped",
         include_str!("../migrations/0011_stopped.sql"),
     ),
+    both(12, "events", include_str!("../migrations/0012_events.sql")),
+    (
+        13,
+        "log_unlock",
+        include_str!("../migrations/0013_log_unlock.sqlite.sql"),
+        include_str!("../migrations/0013_log_unlock.postgres.sql"),
+    ),
 ];
 
 const fn both(

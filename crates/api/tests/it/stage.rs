@@ -124,6 +124,7 @@ impl Stage {
             tasks: tasks.clone(),
             list_budget,
             rules: labelwire_domain::intent::LabelRules::default(),
+            bell: std::sync::Arc::default(),
         })
         .await
         .expect("an app");

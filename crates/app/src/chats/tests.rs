@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use labelwire_domain::change::Association;
 use labelwire_domain::chat::ChatJid;
+use labelwire_domain::event::{Kind, Origin};
 use labelwire_store::log::{self, NewEntry};
 use labelwire_store::testing::{self, TestDb};
 use rand::rngs::StdRng;
@@ -46,15 +47,11 @@ async fn put(db: &Db, instance: InstanceKey, records: &[(String, String, bool, i
         chat_labels::set_many(&mut tx, instance, &[record])
             .await
             .unwrap();
+        let body = serde_json::json!({});
         let entry = NewEntry {
-            at: Timestamp(*at),
-            kind: "chat.labeled",
-            origin: "phone",
-            actor: None,
             chat_jid: Some(chat.clone()),
             label_id: Some(label.clone()),
-            label_name: None,
-            body: "{}".into(),
+            ..NewEntry::new(Timestamp(*at), Kind::ChatLabeled, Origin::Phone, &body)
         };
         log::append(&mut tx, instance, Timestamp(*at), &[entry])
             .await

@@ -4,6 +4,7 @@ use labelwire_domain::change::{
     Association, LabelOrder, MessageLabel, Mirror, Record, last_of_each,
 };
 use labelwire_domain::clock::Timestamp;
+use labelwire_domain::event::{Kind, Origin};
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::label::Label;
 use labelwire_store::log::NewEntry;
@@ -14,9 +15,10 @@ use serde_json::json;
 
 use super::CHUNK;
 use super::entries::label_json;
+use super::record;
 
 /// The first sync: one history row that names a stored baseline, not an event
-/// for each of its records.
+/// for each of its records. Returns that row's place in the log.
 ///
 /// The baseline's parts say by their shape what they are: part 0 is an array of
 /// label objects; a part that is an array of arrays holds `[label, chat, 0|1, at]`
@@ -28,7 +30,7 @@ pub(super) async fn baseline(
     instance: InstanceKey,
     records: Vec<Record>,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     let Sorted {
         labels: label_records,
         mut associations,
@@ -48,17 +50,8 @@ pub(super) async fn baseline(
         "associations": associations.len(),
         "messages": messages.len(),
     });
-    let entry = NewEntry {
-        at: now,
-        kind: "instance.synced",
-        origin: "sync",
-        actor: None,
-        chat_jid: None,
-        label_id: None,
-        label_name: None,
-        body: body.to_string(),
-    };
-    let id = log::append(tx, instance, now, &[entry])
+    let entry = NewEntry::new(now, Kind::InstanceSynced, Origin::Sync, &body);
+    let id = record(tx, instance, vec![entry], now)
         .await?
         .unwrap_or_default();
     let shown: Vec<_> = label_records.iter().map(label_json).collect();
@@ -78,7 +71,8 @@ pub(super) async fn baseline(
         let body = json!({ "order": order.ids }).to_string();
         log::insert_baseline(tx, id, part, &body).await?;
     }
-    instances::set_synced(tx, instance, now).await
+    instances::set_synced(tx, instance, now).await?;
+    Ok(id)
 }
 
 /// Records by what they are about. Of chats each record, of all else the last of

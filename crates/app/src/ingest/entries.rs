@@ -1,9 +1,10 @@
 //! Changes as rows of history.
 
-use labelwire_domain::change::{Association, LabelOrder, MessageLabel, Mirror};
+use labelwire_domain::change::{Association, Change, LabelOrder, MessageLabel, Mirror};
+use labelwire_domain::event::{Kind, Origin};
 use labelwire_domain::label::Label;
 use labelwire_store::log::NewEntry;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) fn label_json(label: &Label) -> serde_json::Value {
     json!({
@@ -19,87 +20,94 @@ pub(super) fn label_json(label: &Label) -> serde_json::Value {
     })
 }
 
-pub(super) fn label_entry(before: Option<&Label>, after: &Label, origin: &'static str) -> NewEntry {
-    let kind = match before {
-        _ if after.deleted => "label.deleted",
-        None => "label.created",
-        Some(known) if known.deleted => "label.created",
-        Some(_) => "label.changed",
+/// The row of history a change makes; `None` where nothing happened: a first record
+/// that says "not labeled" is known from now on, and that is all.
+pub(super) fn entry(mirror: &Mirror, change: &Change, origin: Origin) -> Option<NewEntry> {
+    let entry = match change {
+        Change::Label { before, after } => label_entry(before.as_ref(), after, origin),
+        Change::Association { before, after } if before.is_some() || after.labeled => {
+            association_entry(mirror, after, after.labeled, origin)
+        }
+        Change::Forgotten { before } if before.labeled => {
+            association_entry(mirror, before, false, origin)
+        }
+        Change::Message { before, after } if before.is_some() || after.labeled => {
+            message_entry(mirror, after, after.labeled, origin)
+        }
+        Change::ForgottenMessage { before } if before.labeled => {
+            message_entry(mirror, before, false, origin)
+        }
+        Change::Order { before, after } => order_entry(before.as_deref(), after, origin),
+        _ => return None,
     };
+    Some(entry)
+}
+
+fn label_entry(before: Option<&Label>, after: &Label, origin: Origin) -> NewEntry {
+    let kind = match before {
+        _ if after.deleted => Kind::LabelDeleted,
+        None => Kind::LabelCreated,
+        Some(known) if known.deleted => Kind::LabelCreated,
+        Some(_) => Kind::LabelChanged,
+    };
+    let body = json!({ "before": before.map(label_json), "after": label_json(after) });
     NewEntry {
-        at: after.changed_at,
-        kind,
-        origin,
-        actor: None,
-        chat_jid: None,
         label_id: Some(after.id.clone()),
         label_name: Some(after.name.clone()),
-        body: json!({ "before": before.map(label_json), "after": label_json(after) }).to_string(),
+        ..NewEntry::new(after.changed_at, kind, origin, &body)
     }
 }
 
-pub(super) fn association_entry(
+fn association_entry(
     mirror: &Mirror,
     association: &Association,
     labeled: bool,
-    origin: &'static str,
-    actor: Option<String>,
+    origin: Origin,
 ) -> NewEntry {
     let kind = if labeled {
-        "chat.labeled"
+        Kind::ChatLabeled
     } else {
-        "chat.unlabeled"
+        Kind::ChatUnlabeled
     };
+    let body = on_off(mirror, &association.label_id, labeled);
     NewEntry {
-        at: association.changed_at,
-        kind,
-        origin,
-        actor,
         chat_jid: Some(association.chat_jid.as_str().to_owned()),
         label_id: Some(association.label_id.clone()),
         label_name: mirror.label_name(&association.label_id).map(str::to_owned),
-        body: json!({ "labeled": labeled }).to_string(),
+        ..NewEntry::new(association.changed_at, kind, origin, &body)
     }
 }
 
-pub(super) fn message_entry(
+fn message_entry(
     mirror: &Mirror,
     message: &MessageLabel,
     labeled: bool,
-    origin: &'static str,
-    actor: Option<String>,
+    origin: Origin,
 ) -> NewEntry {
     let kind = if labeled {
-        "message.labeled"
+        Kind::MessageLabeled
     } else {
-        "message.unlabeled"
+        Kind::MessageUnlabeled
     };
+    let body = on_off(mirror, &message.label_id, labeled);
     NewEntry {
-        at: message.changed_at,
-        kind,
-        origin,
-        actor,
         chat_jid: Some(message.chat_jid.as_str().to_owned()),
         label_id: Some(message.label_id.clone()),
         label_name: mirror.label_name(&message.label_id).map(str::to_owned),
-        body: json!({ "labeled": labeled, "message_id": message.message_id }).to_string(),
+        message_id: Some(message.message_id.clone()),
+        ..NewEntry::new(message.changed_at, kind, origin, &body)
     }
 }
 
-pub(super) fn order_entry(
-    before: Option<&[i32]>,
-    after: &LabelOrder,
-    origin: &'static str,
-    actor: Option<String>,
-) -> NewEntry {
-    NewEntry {
-        at: after.changed_at,
-        kind: "labels.reordered",
-        origin,
-        actor,
-        chat_jid: None,
-        label_id: None,
-        label_name: None,
-        body: json!({ "before": before, "after": after.ids }).to_string(),
-    }
+fn order_entry(before: Option<&[i32]>, after: &LabelOrder, origin: Origin) -> NewEntry {
+    let body = json!({ "before": before, "after": after.ids });
+    NewEntry::new(after.changed_at, Kind::LabelsReordered, origin, &body)
+}
+
+fn on_off(mirror: &Mirror, label_id: &str, labeled: bool) -> Value {
+    json!({
+        "before": { "labeled": !labeled },
+        "after": { "labeled": labeled },
+        "color": mirror.label_color(label_id),
+    })
 }

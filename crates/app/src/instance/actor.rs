@@ -347,8 +347,10 @@ impl Actor {
 
     async fn synced_empty(&self) -> Result<(), Error> {
         let mut tx = self.parts.db.begin().await?;
-        ingest::synced_empty(&mut tx, self.handle.key, self.parts.clock.now()).await?;
+        let now = self.parts.clock.now();
+        let recorded = ingest::synced_empty(&mut tx, self.handle.key, now).await?;
         tx.commit().await?;
+        self.announce(Some(recorded));
         self.handle.status.send_modify(|s| s.synced = true);
         Ok(())
     }
@@ -397,7 +399,9 @@ impl Actor {
                         .send_if_modified(|s| !std::mem::replace(&mut s.synced, true));
                 }
                 self.handle.asked.committed(&applied.commands);
+                let recorded = applied.recorded;
                 self.handle.journal.note(applied);
+                self.announce(recorded);
                 if let Some(line) = line {
                     line.phone.committed(through);
                 }
@@ -458,11 +462,15 @@ impl Actor {
             let written = async {
                 let mut tx = self.parts.db.begin().await?;
                 let now = self.parts.clock.now();
-                ingest::set_state(&mut tx, self.handle.key, state, reason, now).await?;
-                tx.commit().await
+                let recorded =
+                    ingest::set_state(&mut tx, self.handle.key, state, reason, now).await?;
+                tx.commit().await.map(|()| recorded)
             };
-            if let Err(error) = written.await {
-                tracing::error!(instance = %self.handle.name, %error, "the state could not be stored");
+            match written.await {
+                Ok(recorded) => self.announce(recorded),
+                Err(error) => {
+                    tracing::error!(instance = %self.handle.name, %error, "the state could not be stored");
+                }
             }
         }
         self.handle.status.send_modify(|s: &mut Status| {
@@ -472,6 +480,14 @@ impl Actor {
                 s.qr = None;
             }
         });
+    }
+
+    /// Tells readers and whoever makes deliveries that history has gone on.
+    fn announce(&self, recorded: Option<i64>) {
+        if let Some(seq) = recorded {
+            self.handle.feed.announce(seq);
+            self.parts.bell.notify_one();
+        }
     }
 
     fn set_line(&self, line: Option<Line>) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use labelwire_domain::change::{Record, RecordKey};
 use labelwire_domain::ids::CommandId;
 
-use crate::ingest::Attribution;
+use crate::ingest::{Asker, Attribution};
 
 /// The records expected of commands under way.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct Expected {
 
 #[derive(Debug)]
 struct Progress {
-    actor: String,
+    asker: Asker,
     left: usize,
     /// Nothing is to be sent for it after these.
     last: bool,
@@ -39,13 +39,14 @@ struct Progress {
 impl Asked {
     /// Expects the echo of records just about to be sent for a command; `last`
     /// where they are the last of it.
-    pub(super) fn expect(&self, command: &CommandId, actor: &str, records: &[Record], last: bool) {
+    pub(super) fn expect(&self, asker: &Asker, records: &[Record], last: bool) {
+        let command = &asker.command;
         let mut inner = self.lock();
         inner.forget(command);
         inner.commands.insert(
             command.clone(),
             Progress {
-                actor: actor.to_owned(),
+                asker: asker.clone(),
                 left: records.len(),
                 last,
                 done: false,
@@ -98,7 +99,7 @@ impl Attribution for &Asked {
         self.lock().expected.is_empty()
     }
 
-    fn claim(&mut self, record: &Record) -> Option<String> {
+    fn claim(&mut self, record: &Record) -> Option<Asker> {
         let mut inner = self.lock();
         if inner.expected.is_empty() {
             return None;
@@ -111,11 +112,11 @@ impl Attribution for &Asked {
         let inner = &mut *inner;
         let progress = inner.commands.get_mut(&command)?;
         progress.left = progress.left.saturating_sub(1);
-        let actor = progress.actor.clone();
+        let asker = progress.asker.clone();
         if progress.left == 0 && progress.last {
             inner.finished.push(command);
         }
-        Some(actor)
+        Some(asker)
     }
 
     fn finished(&mut self) -> Vec<CommandId> {

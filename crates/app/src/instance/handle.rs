@@ -10,13 +10,14 @@ use labelwire_domain::instance::{Profile, State};
 use labelwire_domain::intent::LabelRules;
 use labelwire_store::Db;
 use labelwire_store::instances::Instance;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
 use super::journal::Journal;
 use super::writer::{Job, Writer};
 use crate::error::Error;
+use crate::feed::Feed;
 use crate::phone::{Connector, EventSink, Phone, PhoneError, PhoneEvent, Settled};
 use crate::tasks::Tasks;
 
@@ -68,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) tasks: Tasks,
     pub(crate) rules: LabelRules,
+    pub(crate) bell: Arc<Notify>,
 }
 
 /// What the actor is asked to do.
@@ -103,6 +105,8 @@ pub struct Handle {
     pub name: String,
     /// What changed since when.
     pub journal: Journal,
+    /// The end of its history.
+    pub feed: Feed,
     pub(super) status: watch::Sender<Status>,
     pub(super) line: Mutex<Option<Line>>,
     pub(super) asked: Asked,
@@ -131,6 +135,7 @@ impl Handle {
             account: AccountId::from_stored(row.account_id.clone()),
             name: row.name.clone(),
             journal: Journal::default(),
+            feed: Feed::new(row.key(), row.name.clone()),
             status: watch::Sender::new(Status {
                 state,
                 reason: row.reason.clone(),

@@ -49,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) intent: Intent,
     /// Who wants it.
     pub(crate) actor: String,
+    /// The request it came with.
+    pub(crate) request_id: Option<String>,
     /// The caller's own key for it.
     pub(crate) idempotency_key: Option<String>,
     /// Where the answer goes.

@@ -145,6 +145,12 @@ impl Mirror {
         self.labels.get(id).map(|l| l.name.as_str())
     }
 
+    /// The last known palette index of a label.
+    #[must_use]
+    pub fn label_color(&self, id: &str) -> Option<i32> {
+        self.labels.get(id).map(|l| l.color)
+    }
+
     /// All it holds, each key once, in no order.
     #[must_use]
     pub fn into_records(self) -> Vec<Record> {

@@ -10,6 +10,7 @@ use labelwire_store::{chat_labels, instances, label_orders, labels, message_labe
 
 use super::{PATCH_RECORDS, Writer};
 use crate::error::Error;
+use crate::ingest::Asker;
 
 /// Command, its records, whether they are its last.
 pub(super) type Batch = Vec<(CommandId, Vec<Record>, bool)>;
@@ -77,9 +78,12 @@ impl Writer {
         self.note(&batch).await?;
         for (id, records, last) in &batch {
             if let Some(work) = self.work.iter().find(|w| w.job.id == *id) {
-                self.handle
-                    .asked
-                    .expect(id, &work.job.actor, records, *last);
+                let asker = Asker {
+                    actor: work.job.actor.clone(),
+                    command: id.clone(),
+                    request_id: work.job.request_id.clone(),
+                };
+                self.handle.asked.expect(&asker, records, *last);
             }
         }
         Ok(Some(batch))

@@ -98,6 +98,7 @@ impl Town {
             tasks: tasks.clone(),
             list_budget: labelwire_app::app::LIST_BUDGET,
             rules: labelwire_domain::intent::LabelRules::default(),
+            bell: std::sync::Arc::default(),
         })
         .await
         .unwrap();

@@ -1,0 +1,2 @@
+SELECT webhook_id, instance, dialect, name, enabled, reason, config, created_at, updated_at
+FROM webhooks WHERE instance = $1 ORDER BY dialect, name

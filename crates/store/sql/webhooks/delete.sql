@@ -1,0 +1,1 @@
+DELETE FROM webhooks WHERE webhook_id = $1

@@ -284,11 +284,10 @@ impl Actor {
                 self.client_gone("no QR code was scanned in time; connect again", false)
                     .await;
             }
-            PhoneEvent::Paired(profile) => {
-                if let Err(error) = self.paired(&profile).await {
-                    self.database_failed(&error).await;
-                }
-            }
+            PhoneEvent::Paired(profile) => match self.paired(&profile).await {
+                Ok(()) => self.spawn_watch_for_keys(),
+                Err(error) => self.database_failed(&error).await,
+            },
             PhoneEvent::Connected => {
                 self.pause = RESTART_PAUSE.0;
                 self.set_state(State::Connected, "").await;
@@ -569,6 +568,28 @@ impl Actor {
                 }
                 catch_ups.store(1, Ordering::Release);
             }
+        });
+    }
+
+    /// The phone may keep back the keys of a device just paired; the login then waits
+    /// for them, and the status says so.
+    fn spawn_watch_for_keys(&self) {
+        let handle = Arc::clone(&self.handle);
+        let tasks = self.parts.tasks.clone();
+        self.parts.tasks.spawn(async move {
+            let mut status = handle.watch();
+            let over = async {
+                let ended = |s: &Status| {
+                    s.synced || !matches!(s.state, State::Connecting | State::Connected)
+                };
+                let _ = status.wait_for(ended).await;
+            };
+            tokio::select! {
+                () = tasks.stopping() => return,
+                () = handle.ended.cancelled() => return,
+                () = handle.recovering(Recovery::None, over) => {}
+            }
+            handle.show(Recovery::None);
         });
     }
 

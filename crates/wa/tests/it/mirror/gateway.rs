@@ -117,17 +117,31 @@ impl Town {
 
     /// Starts a gateway, makes the instance, scans its QR code and waits for the labels.
     pub(super) async fn paired(&self, snapshot: bool) -> Gateway {
+        let gateway = self.connecting(snapshot).await;
+        gateway.connected().await;
+        gateway.synced().await;
+        gateway
+    }
+
+    /// A gateway whose code was scanned; it may not be logged in.
+    pub(super) async fn connecting(&self, snapshot: bool) -> Gateway {
         let gateway = self.gateway().await;
         gateway
             .app
             .create_instance(&gateway.caller, INSTANCE, None)
             .await
             .unwrap();
-        self.pair(&gateway, snapshot).await;
+        self.scan(&gateway, snapshot).await;
         gateway
     }
 
     pub(super) async fn pair(&self, gateway: &Gateway, snapshot: bool) {
+        self.scan(gateway, snapshot).await;
+        gateway.connected().await;
+        gateway.synced().await;
+    }
+
+    async fn scan(&self, gateway: &Gateway, snapshot: bool) {
         let connecting = gateway
             .app
             .connect_instance(&gateway.caller, INSTANCE, None)
@@ -137,12 +151,6 @@ impl Town {
             panic!("{connecting:?}")
         };
         self.world().scan(PHONE, &code, snapshot).await.unwrap();
-        gateway.connected().await;
-        let status = gateway
-            .app
-            .instance(&gateway.caller, Scope::Admin, INSTANCE)
-            .unwrap();
-        status.watch().wait_for(|s| s.synced).await.unwrap();
     }
 
     /// What the phone holds, a chat named as the gateway shows it.
@@ -215,6 +223,14 @@ impl Render for Lines {
 }
 
 impl Gateway {
+    pub(super) async fn synced(&self) {
+        let handle = self
+            .app
+            .instance(&self.caller, Scope::Admin, INSTANCE)
+            .unwrap();
+        handle.watch().wait_for(|s| s.synced).await.unwrap();
+    }
+
     pub(super) async fn connected(&self) {
         let handle = self
             .app

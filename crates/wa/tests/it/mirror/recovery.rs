@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use labelwire_app::instance::Recovery;
 use labelwire_domain::change::Association;
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::clock::Timestamp;
@@ -116,12 +117,17 @@ both!(
                     .add(Fault::new(FaultKind::WrongSnapshotMac).times(1))
             })
             .unwrap();
-        town.change(vec![put(1, true)]);
-        town.agrees(&gateway, SOON).await;
         let handle = gateway
             .app
             .instance(&gateway.caller, Scope::Admin, INSTANCE)
             .unwrap();
+        let mut status = handle.watch();
+        town.change(vec![put(1, true)]);
+        let says = status.wait_for(|s| s.recovery == Recovery::ReadingSnapshot);
+        tokio::time::timeout(SOON, says).await.unwrap().unwrap();
+        town.agrees(&gateway, SOON).await;
+        let says = status.wait_for(|s| s.recovery == Recovery::None);
+        tokio::time::timeout(SOON, says).await.unwrap().unwrap();
         eventually("the flag is gone", SOON, async || {
             let mut reader = gateway.db.reader().await.unwrap();
             let stored = labelwire_store::collections::find(reader.conn(), handle.key, "regular")
@@ -170,3 +176,36 @@ both!(a_withheld_key_is_asked_for, async |db: TestDb| {
     town.agrees(&gateway, SOON).await;
     town.close(gateway).await;
 });
+
+both!(
+    a_phone_that_withholds_its_keys_is_waited_for_and_the_status_says_so,
+    async |db: TestDb| {
+        let town = Town::new(db, 20, 3, 30).await;
+        town.world()
+            .with_account(PHONE, |a| {
+                a.faults.add(Fault::new(FaultKind::WithholdKeyShare));
+            })
+            .unwrap();
+        let gateway = town.connecting(true).await;
+        let handle = gateway
+            .app
+            .instance(&gateway.caller, Scope::Admin, INSTANCE)
+            .unwrap();
+        let mut status = handle.watch();
+        let says = status.wait_for(|s| s.recovery == Recovery::AskingPhone);
+        tokio::time::timeout(SOON, says).await.unwrap().unwrap();
+        assert!(!handle.status().synced);
+        town.world()
+            .with_account(PHONE, |a| a.faults.remove(None))
+            .unwrap();
+        gateway
+            .app
+            .restart_instance(&gateway.caller, INSTANCE)
+            .await
+            .unwrap();
+        let says = status.wait_for(|s| s.synced);
+        tokio::time::timeout(SOON, says).await.unwrap().unwrap();
+        town.agrees(&gateway, SOON).await;
+        town.close(gateway).await;
+    }
+);

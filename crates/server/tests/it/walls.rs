@@ -15,6 +15,10 @@ const OURS: &[(&str, &[&str])] = &[
         &["labelwire-domain", "labelwire-store", "labelwire-app"],
     ),
     ("labelwire-api", &["labelwire-domain", "labelwire-app"]),
+    (
+        "labelwire-delivery",
+        &["labelwire-domain", "labelwire-store"],
+    ),
     // The other side of the wire: nothing of ours.
     ("labelwire-sim", &[]),
     (
@@ -25,6 +29,7 @@ const OURS: &[(&str, &[&str])] = &[
             "labelwire-app",
             "labelwire-wa",
             "labelwire-api",
+            "labelwire-delivery",
             "labelwire-sim",
         ],
     ),
@@ -40,6 +45,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("axum", &["labelwire-api", "labelwire-sim"]),
     ("utoipa", &["labelwire-api", "labelwire-sim"]),
     ("reqwest", &[]),
+    ("webpki-roots", &["labelwire-delivery"]),
     ("clap", &["labelwire"]),
     ("tracing-subscriber", &["labelwire"]),
     ("tempfile", &["labelwire-store"]),

@@ -136,8 +136,16 @@ impl Labels {
     }
 }
 
-/// How the API is to be.
-pub(crate) fn settings(http: Http, labels: &Labels) -> Settings {
+/// Where events are sent.
+#[derive(Debug, Args)]
+pub(crate) struct Webhooks {
+    /// Lets webhooks lead to addresses that are not public: this machine, a network at home
+    #[arg(long, env = "LABELWIRE_WEBHOOKS_ALLOW_PRIVATE", hide_env_values = true)]
+    pub(crate) webhooks_allow_private: bool,
+}
+
+/// How the gateway is to be.
+pub(crate) fn settings(http: Http, labels: &Labels, webhooks: &Webhooks) -> Settings {
     Settings {
         base_url: http.base_url,
         rate: Rate {
@@ -148,6 +156,7 @@ pub(crate) fn settings(http: Http, labels: &Labels) -> Settings {
         connections: http.max_connections,
         wawp_list_shape: http.wawp_list_shape,
         rules: labels.rules(),
+        webhooks_allow_private: webhooks.webhooks_allow_private,
     }
 }
 
@@ -159,6 +168,8 @@ pub(crate) struct Serve {
     pub(crate) http: Http,
     #[command(flatten)]
     pub(crate) labels: Labels,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
 }
 
 #[derive(Debug, Args)]
@@ -337,6 +348,8 @@ pub(crate) struct ServeSim {
     pub(crate) http: Http,
     #[command(flatten)]
     pub(crate) labels: Labels,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
     /// Pre-keys to upload when pairing
     #[arg(long, value_name = "NUMBER", hide = true)]
     pub(crate) pre_keys: Option<usize>,

@@ -143,6 +143,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
             connections: labelwire_api::CONNECTIONS,
             wawp_list_shape: labelwire_api::ListShape::default(),
             rules: LabelRules::default(),
+            webhooks_allow_private: true,
         },
         database_url: format!("sqlite://{}", home.database().display()),
         endpoint: Endpoint::Simulator {

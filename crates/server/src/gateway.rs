@@ -19,6 +19,8 @@ use crate::console::say;
 
 /// How long requests under way may take to finish at the end.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// How long deliveries under way may take to finish at the end.
+const LAST_DELIVERIES: Duration = Duration::from_secs(8);
 /// How long clients may take to say goodbye at the end.
 const LAST_TASKS: Duration = Duration::from_secs(20);
 
@@ -31,7 +33,7 @@ pub(crate) struct Parts {
     pub(crate) pre_keys: Option<usize>,
 }
 
-/// How the API is to be.
+/// How the gateway is to be.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) base_url: Option<String>,
@@ -40,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) connections: usize,
     pub(crate) wawp_list_shape: labelwire_api::ListShape,
     pub(crate) rules: LabelRules,
+    pub(crate) webhooks_allow_private: bool,
 }
 
 /// A running gateway.
@@ -49,6 +52,7 @@ pub(crate) struct Gateway {
     db: Db,
     tasks: Tasks,
     http: Tasks,
+    deliveries: Tasks,
 }
 
 impl Gateway {
@@ -85,6 +89,19 @@ impl Gateway {
         .await
         .context("what is stored cannot be loaded")?;
 
+        let worker = labelwire_delivery::Worker::new(labelwire_delivery::Options {
+            db: db.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            bell,
+            words: labelwire_api::words(),
+            allow_private: settings.webhooks_allow_private,
+        })
+        .context("webhooks cannot be delivered")?;
+        let deliveries = Tasks::new();
+        let stopping = deliveries.clone();
+        deliveries.spawn(worker.run(async move { stopping.stopping().await }));
+
         let address = parts
             .listener
             .local_addr()
@@ -117,6 +134,7 @@ impl Gateway {
             db,
             tasks,
             http,
+            deliveries,
         })
     }
 
@@ -151,13 +169,21 @@ impl Gateway {
         Ok(Caller::owner(account))
     }
 
-    /// Stops accepting, lets requests finish, says goodbye to WhatsApp, closes the database.
+    /// Stops accepting, lets requests and deliveries finish, says goodbye to WhatsApp, closes the database.
     pub(crate) async fn stop(self) {
         if tokio::time::timeout(LAST_REQUESTS, self.http.stop())
             .await
             .is_err()
         {
             tracing::warn!("requests were still under way and are given up");
+        }
+        if tokio::time::timeout(LAST_DELIVERIES, self.deliveries.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "deliveries were still under way and are made again after the next start"
+            );
         }
         if tokio::time::timeout(LAST_TASKS, self.tasks.stop())
             .await

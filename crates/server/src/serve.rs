@@ -29,7 +29,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        settings: settings(args.http, &args.labels),
+        settings: settings(args.http, &args.labels, &args.webhooks),
         database_url: args.storage.database_url(),
         endpoint: labelwire_wa::Endpoint::WhatsApp,
         pre_keys: None,

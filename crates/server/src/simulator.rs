@@ -40,7 +40,7 @@ pub(crate) async fn serve(args: ServeSim) -> anyhow::Result<()> {
     let listener = listen::bind(args.http.listen, "--listen").await?;
     let gateway = Gateway::start(Parts {
         listener,
-        settings: cli::settings(args.http, &args.labels),
+        settings: cli::settings(args.http, &args.labels, &args.webhooks),
         database_url: args.storage.database_url(),
         endpoint,
         pre_keys: args.pre_keys,

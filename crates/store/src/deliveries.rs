@@ -180,27 +180,82 @@ pub async fn count(conn: Conn<'_>, webhook_id: &str) -> Result<Vec<Standing>, Er
         .bind(webhook_id).fetch_all(c).await)?)
 }
 
-/// Writes a try down and what becomes of the delivery: `due_at` for one that stays
-/// pending. What has arrived is not kept twice: its own copy of the event goes.
+/// What has become of a delivery.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Which.
+    pub delivery: i64,
+    /// `pending`, `done`, `dead`.
+    pub state: &'static str,
+    /// Tries so far.
+    pub attempts: i32,
+    /// Not before, for one that stays pending.
+    pub due_at: Timestamp,
+    /// The try, where there was one.
+    pub attempt: Option<Attempt>,
+}
+
+/// Writes down what has become of deliveries, and their tries. What has arrived is
+/// not kept twice: its own copy of the event goes. Deliveries that are gone with
+/// their webhook are left out.
 ///
 /// # Errors
 /// The engine's own.
-pub async fn record(
-    tx: &mut Tx,
-    attempt: &Attempt,
-    state: &'static str,
-    due_at: Timestamp,
-    now: Timestamp,
-) -> Result<(), Error> {
-    on!(tx.conn(), c => sqlx::query(sql!("deliveries/insert_attempt"))
-        .bind(attempt.delivery).bind(attempt.attempt).bind(attempt.at).bind(attempt.status)
-        .bind(attempt.ms).bind(attempt.answer.as_deref()).bind(attempt.error.as_deref())
-        .execute(c).await.map(drop))?;
-    let ended = (state != "pending").then_some(now.0);
-    on!(tx.conn(), c => sqlx::query(sql!("deliveries/set_state"))
-        .bind(attempt.delivery).bind(state).bind(attempt.attempt).bind(due_at.0).bind(ended)
-        .execute(c).await.map(drop))?;
+pub async fn record(tx: &mut Tx, records: &[Record], now: Timestamp) -> Result<(), Error> {
+    let json = |rows: serde_json::Result<String>| {
+        rows.map_err(|e| Error::Sql(sqlx::Error::Encode(e.into())))
+    };
+    for chunk in records.chunks(CHUNK) {
+        let attempts: Vec<_> = chunk
+            .iter()
+            .filter_map(|record| record.attempt.as_ref())
+            .map(|a| {
+                let (answer, error) = (&a.answer, &a.error);
+                (a.delivery, a.attempt, a.at, a.status, a.ms, answer, error)
+            })
+            .collect();
+        let attempts = json(serde_json::to_string(&attempts))?;
+        on!(tx.conn(), c, text = "deliveries/record_attempts" => sqlx::query(text)
+            .bind(attempts).execute(c).await.map(drop))?;
+        let states: Vec<_> = chunk
+            .iter()
+            .map(|r| {
+                let ended = (r.state != "pending").then_some(now.0);
+                (r.delivery, r.state, r.attempts, r.due_at.0, ended)
+            })
+            .collect();
+        let states = json(serde_json::to_string(&states))?;
+        on!(tx.conn(), c, text = "deliveries/record" => sqlx::query(text)
+            .bind(states).execute(c).await.map(drop))?;
+    }
     Ok(())
+}
+
+/// Gives up the deliveries of a webhook that have been due since before this moment
+/// and were never tried; returns how many.
+///
+/// # Errors
+/// The engine's own.
+pub async fn give_up(
+    tx: &mut Tx,
+    webhook_id: &str,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    Ok(on!(tx.conn(), c => sqlx::query(sql!("deliveries/give_up"))
+        .bind(webhook_id).bind(before.0).bind(now.0)
+        .execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// Gives up what has been due since before this moment to webhooks that are off;
+/// returns how many.
+///
+/// # Errors
+/// The engine's own.
+pub async fn abandon(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Result<u64, Error> {
+    Ok(on!(tx.conn(), c => sqlx::query(sql!("deliveries/abandon"))
+        .bind(before.0).bind(now.0)
+        .execute(c).await.map(|done| done.rows_affected()))?)
 }
 
 /// The tries of a delivery, in order.
@@ -231,14 +286,26 @@ pub async fn replay(
         .execute(c).await.map(|done| done.rows_affected()))?)
 }
 
-/// Forgets what arrived before this moment, and what was given up before the other,
-/// at most `limit` rows; returns how many.
+/// Forgets what arrived before this moment, at most `limit` deliveries; returns how many.
 ///
 /// # Errors
 /// The engine's own.
 pub async fn delete_ended(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
     Ok(
         on!(tx.conn(), c => sqlx::query(sql!("deliveries/delete_ended"))
+        .bind(before.0).bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?,
+    )
+}
+
+/// Forgets what was given up before this moment, at most `limit` deliveries; returns
+/// how many.
+///
+/// # Errors
+/// The engine's own.
+pub async fn delete_dead(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    Ok(
+        on!(tx.conn(), c => sqlx::query(sql!("deliveries/delete_dead"))
         .bind(before.0).bind(limit)
         .execute(c).await.map(|done| done.rows_affected()))?,
     )

@@ -147,3 +147,25 @@ pub async fn find(conn: Conn<'_>, id: &str) -> Result<Option<Webhook>, Error> {
 pub async fn enabled(conn: Conn<'_>) -> Result<Vec<Webhook>, Error> {
     Ok(on!(conn, c => sqlx::query_as(sql!("webhooks/enabled")).fetch_all(c).await)?)
 }
+
+row! {
+    /// What waits for an enabled webhook.
+    pub struct Waiting {
+        /// Which.
+        pub webhook_id: String,
+        /// When it was changed last; microseconds.
+        pub updated_at: i64,
+        /// The oldest pending delivery.
+        pub oldest: Option<i64>,
+        /// The newest pending delivery.
+        pub newest: Option<i64>,
+    }
+}
+
+/// What waits for each enabled webhook of every instance.
+///
+/// # Errors
+/// The engine's own.
+pub async fn standing(conn: Conn<'_>) -> Result<Vec<Waiting>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("webhooks/standing")).fetch_all(c).await)?)
+}

@@ -1,0 +1,3 @@
+UPDATE deliveries SET state = 'dead', ended_at = $2
+WHERE state = 'pending' AND due_at < $1
+  AND webhook_id IN (SELECT webhook_id FROM webhooks WHERE NOT enabled)

@@ -1,1 +1,0 @@
-INSERT INTO attempts (delivery, attempt, at, status, ms, answer, error) VALUES ($1, $2, $3, $4, $5, $6, $7)

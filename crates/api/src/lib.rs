@@ -33,6 +33,7 @@ mod serve;
 mod waha;
 mod wawp;
 mod whole;
+mod words;
 
 pub use cors::{InvalidOrigin, Origins};
 pub use limit::Rate;
@@ -40,3 +41,4 @@ pub use line::Timeouts;
 pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;
 pub use wawp::{ListShape, UnknownListShape};
+pub use words::words;

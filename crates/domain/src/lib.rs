@@ -20,6 +20,7 @@ pub mod ids;
 pub mod instance;
 pub mod intent;
 pub mod label;
+pub mod past;
 pub mod selection;
 pub mod token;
 pub mod webhook;

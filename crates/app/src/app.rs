@@ -53,6 +53,7 @@ struct Inner {
     lists: Lists,
     instances: RwLock<HashMap<InstanceKey, Arc<Handle>>>,
     callers: Callers,
+    views: crate::timeline::Views,
     /// Names this run of the program.
     run: i64,
 }
@@ -90,6 +91,7 @@ impl App {
             lists,
             instances: RwLock::default(),
             callers: Callers::default(),
+            views: crate::timeline::Views::default(),
             run,
         }));
         let mut reader = app.db().reader().await?;
@@ -97,6 +99,7 @@ impl App {
             app.adopt(&row)?;
         }
         app.keep_house();
+        app.keep_history();
         Ok(app)
     }
 
@@ -254,6 +257,20 @@ impl App {
             .collect();
         handles.sort_by(|a, b| a.name.cmp(&b.name));
         handles
+    }
+
+    pub(crate) fn views(&self) -> &crate::timeline::Views {
+        &self.0.views
+    }
+
+    pub(crate) fn all_handles(&self) -> Vec<Arc<Handle>> {
+        self.0
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn run(&self) -> i64 {

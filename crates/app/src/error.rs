@@ -157,6 +157,9 @@ pub enum Error {
     /// A webhook that is off.
     #[error("webhook `{0}` is off; enable it first")]
     WebhookDisabled(String),
+    /// What was asked of history cannot be answered.
+    #[error(transparent)]
+    Timeline(#[from] crate::timeline::Untold),
     /// No such command.
     #[error("there is no command `{0}` on this instance")]
     CommandNotFound(String),
@@ -210,6 +213,7 @@ impl Error {
                     Kind::Conflict
                 }
             },
+            Self::Timeline(why) => why.kind(),
             Self::Pending(_) => Kind::Pending,
             Self::InstanceMismatch | Self::ScopeMissing(_) => Kind::Denied,
             Self::NameTaken(_)
@@ -279,6 +283,7 @@ impl Error {
                 Reject::NotEditable { .. } => "label_not_editable",
                 Reject::NoIdLeft => "label_ids_exhausted",
             },
+            Self::Timeline(why) => why.code(),
             Self::CommandNotFound(_) => "command_not_found",
             Self::WebhookNotFound(_) => "webhook_not_found",
             Self::DeliveryNotFound(_) => "delivery_not_found",

@@ -49,6 +49,11 @@ impl Feed {
             .send_if_modified(|last| seq > *last && std::mem::replace(last, seq) < seq);
     }
 
+    /// Forgets the rows kept for close readers: they were changed in the database.
+    pub(crate) async fn forget(&self) {
+        *self.recent.lock().await = Recent::default();
+    }
+
     /// Wakes when there is news: the value is a row that is there, not the news itself.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<i64> {

@@ -48,7 +48,8 @@ impl ChatKind {
 }
 
 /// What is asked for. Labels are named by id, or by name in any case.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Selection {
     /// At least one of these is on the chat. `None` asks nothing, an empty list
     /// for what cannot be.

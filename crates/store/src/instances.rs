@@ -256,6 +256,7 @@ pub async fn forget_mirror(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
 /// The engine's own.
 pub async fn delete(tx: &mut Tx, key: InstanceKey) -> Result<(), Error> {
     on!(tx.conn(), c => sqlx::query(sql!("log/delete_baselines")).bind(key.0).execute(c).await.map(drop))?;
+    on!(tx.conn(), c => sqlx::query(sql!("checkpoints/delete_before")).bind(key.0).bind(i64::MAX).execute(c).await.map(drop))?;
     forget_pairing(tx, key).await?;
     forget_mirror(tx, key).await?;
     on!(tx.conn(), c => sqlx::query(sql!("instances/delete")).bind(key.0).execute(c).await.map(drop))?;

@@ -9,12 +9,15 @@ mod macros;
 
 pub mod accounts;
 pub mod chat_labels;
+pub mod checkpoints;
 pub mod collections;
 pub mod commands;
 pub mod contacts;
 pub mod db;
 pub mod deliveries;
+pub mod erasure;
 pub mod error;
+pub mod events;
 pub mod idempotency;
 pub mod instances;
 pub mod label_orders;
@@ -27,7 +30,9 @@ mod migrate;
 #[cfg(all(test, feature = "testing"))]
 mod plans;
 pub mod protocol;
+pub mod prune;
 pub mod settings;
+pub mod snapshots;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;

@@ -61,6 +61,11 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/0013_log_unlock.sqlite.sql"),
         include_str!("../migrations/0013_log_unlock.postgres.sql"),
     ),
+    both(
+        14,
+        "timeline",
+        include_str!("../migrations/0014_timeline.sql"),
+    ),
 ];
 
 const fn both(

@@ -7,14 +7,14 @@ use labelwire_domain::clock::Timestamp;
 use labelwire_domain::event::{Kind, Origin};
 use labelwire_domain::ids::InstanceKey;
 use labelwire_domain::label::Label;
+use labelwire_domain::past::label_json;
 use labelwire_store::log::NewEntry;
 use labelwire_store::{
-    Error, Tx, chat_labels, instances, label_orders, labels, log, message_labels,
+    Error, Tx, chat_labels, checkpoints, instances, label_orders, labels, log, message_labels,
 };
 use serde_json::json;
 
 use super::CHUNK;
-use super::entries::label_json;
 use super::record;
 
 /// The first sync: one history row that names a stored baseline, not an event
@@ -54,6 +54,11 @@ pub(super) async fn baseline(
     let id = record(tx, instance, vec![entry], now)
         .await?
         .unwrap_or_default();
+    let at = checkpoints::Seen {
+        seq: id,
+        seen_at: now.0,
+    };
+    checkpoints::insert(tx, instance, at, false).await?;
     let shown: Vec<_> = label_records.iter().map(label_json).collect();
     log::insert_baseline(tx, id, 0, &serde_json::Value::from(shown).to_string()).await?;
     let mut parts = 1..;

@@ -3,22 +3,9 @@
 use labelwire_domain::change::{Association, Change, LabelOrder, MessageLabel, Mirror};
 use labelwire_domain::event::{Kind, Origin};
 use labelwire_domain::label::Label;
+use labelwire_domain::past::label_json;
 use labelwire_store::log::NewEntry;
 use serde_json::{Value, json};
-
-pub(super) fn label_json(label: &Label) -> serde_json::Value {
-    json!({
-        "id": label.id,
-        "name": label.name,
-        "color": label.color,
-        "deleted": label.deleted,
-        "predefined_id": label.predefined_id,
-        "order": label.order_index,
-        "type": label.list_type,
-        "is_active": label.is_active,
-        "is_immutable": label.is_immutable,
-    })
-}
 
 /// The row of history a change makes; `None` where nothing happened: a first record
 /// that says "not labeled" is known from now on, and that is all.

@@ -12,7 +12,6 @@ pub struct Labels {
 
 impl Labels {
     /// These labels, ordered by id, as of a commit.
-    #[cfg(test)]
     pub(crate) const fn of(as_of: u64, all: Vec<Label>) -> Self {
         Self { as_of, all }
     }

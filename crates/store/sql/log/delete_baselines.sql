@@ -1,2 +1,1 @@
-DELETE FROM baselines
-WHERE baseline_id IN (SELECT seq FROM log WHERE instance = $1 AND kind = 'instance.synced')
+DELETE FROM baselines WHERE baseline_id IN (SELECT seq FROM checkpoints WHERE instance = $1)

@@ -1,0 +1,1 @@
+SELECT seq FROM checkpoints WHERE instance = $1 ORDER BY seq

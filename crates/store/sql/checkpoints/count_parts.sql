@@ -1,0 +1,1 @@
+SELECT COUNT(*) AS seq FROM baselines WHERE baseline_id = $1

@@ -1,0 +1,1 @@
+DELETE FROM checkpoints WHERE instance = $1 AND seq < $2

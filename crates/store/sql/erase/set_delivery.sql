@@ -1,0 +1,1 @@
+UPDATE deliveries SET event = $2 WHERE delivery = $1

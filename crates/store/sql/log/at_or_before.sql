@@ -1,0 +1,1 @@
+SELECT seq, seen_at FROM log WHERE instance = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1

@@ -1,0 +1,1 @@
+SELECT body FROM snapshots WHERE instance = $1 AND snapshot_id = $2

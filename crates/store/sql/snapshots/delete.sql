@@ -1,0 +1,1 @@
+DELETE FROM snapshots WHERE instance = $1 AND snapshot_id = $2

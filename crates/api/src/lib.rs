@@ -30,6 +30,7 @@ mod refusal;
 mod router;
 mod ryze;
 mod serve;
+mod told;
 mod waha;
 mod wawp;
 mod whole;

@@ -29,6 +29,7 @@ pub mod running;
 pub mod settings;
 pub mod tasks;
 pub mod tokens;
+pub mod webhook_sets;
 pub mod webhooks;
 pub mod writes;
 

@@ -34,6 +34,7 @@ mod told;
 mod waha;
 mod wawp;
 mod whole;
+mod words;
 
 pub use cors::{InvalidOrigin, Origins};
 pub use limit::Rate;
@@ -41,3 +42,4 @@ pub use line::Timeouts;
 pub use router::{CONNECTIONS, Config, router};
 pub use serve::serve;
 pub use wawp::{ListShape, UnknownListShape};
+pub use words::words;

@@ -4,6 +4,7 @@ mod chats;
 mod commands;
 mod cursor;
 mod error;
+mod event_view;
 mod format;
 mod health;
 mod instances;
@@ -34,6 +35,8 @@ use crate::idempotency;
 use crate::layers::RequestId;
 use crate::refusal::Refusal;
 use error::Error;
+
+pub(crate) use event_view::tell;
 
 #[derive(OpenApi)]
 #[openapi(

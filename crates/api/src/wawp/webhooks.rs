@@ -162,7 +162,7 @@ pub(super) async fn replace(State(app): State<App>, call: Call) -> Result<Json<D
         )));
     }
     let mut wanted = Vec::new();
-    for (at, item) in asked.iter().enumerate() {
+    for (at, item) in (0..).zip(asked) {
         let item = item.as_object().ok_or_else(must)?;
         let asked = Asked::of_object(item)?;
         wanted.push(asked.whole(at)?);
@@ -172,7 +172,8 @@ pub(super) async fn replace(State(app): State<App>, call: Call) -> Result<Json<D
     Ok(Json(DoneView::DONE))
 }
 
-/// Sets the webhook of a URL.
+/// Sets the webhook of a URL; of one that is there, `retries`, `hmac` and `name` stay where
+/// they are left out.
 #[utoipa::path(
     post,
     path = "/v2/webhook/set",
@@ -187,22 +188,22 @@ pub(super) async fn set(State(app): State<App>, call: Call) -> Result<Json<DoneV
     if known.is_none() && all.len() >= MOST {
         return Err(AppError::TooManyWebhooks(MOST).into());
     }
-    let last = all.last().and_then(|w| w.config.extra["at"].as_u64());
-    let next = last.map_or(0, |at| at.saturating_add(1));
-    let at = known.map_or(next, |w| w.config.extra["at"].as_u64().unwrap_or(next));
-    let url = asked.url.clone();
-    let Listed { enabled, config } = asked.whole(usize::try_from(at).unwrap_or_default())?;
-    match known {
-        Some(known) => {
-            app.set_webhook(&call.caller, &name, &known.id, enabled, &config)
-                .await?
-        }
-        None => {
-            let own = name_of(&url);
-            app.put_webhook(&call.caller, &name, Dialect::Wawp, &own, enabled, &config)
-                .await?
-        }
-    };
+    let (caller, url) = (&call.caller, asked.url.clone());
+    if let Some(known) = known {
+        let asked = Asked {
+            is_active: asked.is_active.or(Some(true)),
+            ..asked
+        };
+        let (enabled, config) = asked.onto(known)?;
+        app.set_webhook(caller, &name, &known.id, enabled, &config)
+            .await?;
+    } else {
+        let last = all.last().and_then(|w| w.config.extra["at"].as_u64());
+        let Listed { enabled, config } = asked.whole(last.map_or(0, |at| at.saturating_add(1)))?;
+        let own = name_of(&url);
+        app.put_webhook(caller, &name, Dialect::Wawp, &own, enabled, &config)
+            .await?;
+    }
     Ok(Json(DoneView::DONE))
 }
 
@@ -294,7 +295,7 @@ impl Asked {
     }
 
     /// A webhook that is this and nothing else, in this place of the list.
-    fn whole(self, at: usize) -> Result<Listed, Error> {
+    fn whole(self, at: u64) -> Result<Listed, Error> {
         if self.events.is_none() {
             return Err(Error::parameter("`events` is required"));
         }

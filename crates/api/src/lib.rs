@@ -31,6 +31,7 @@ mod router;
 mod ryze;
 mod serve;
 mod stream;
+mod told;
 mod waha;
 mod wawp;
 mod whole;

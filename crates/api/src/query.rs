@@ -33,6 +33,11 @@ impl Query {
             .find(|value| !value.is_empty())
     }
 
+    /// Whether a parameter is there, blank or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// The items of a comma-separated parameter, trimmed. `None` where it is
     /// absent or blank; an empty list where it holds nothing but commas.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {

@@ -35,6 +35,7 @@ pub mod streams;
 pub mod tasks;
 pub mod timeline;
 pub mod tokens;
+pub mod webhook_sets;
 pub mod webhooks;
 pub mod writes;
 

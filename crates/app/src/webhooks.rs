@@ -43,7 +43,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    fn of(row: webhooks::Webhook) -> Result<Self, Error> {
+    pub(crate) fn of(row: webhooks::Webhook) -> Result<Self, Error> {
         let config = row.config()?;
         let dialect = row
             .dialect()
@@ -371,7 +371,10 @@ impl App {
 }
 
 /// What no webhook may be; whether its host may be reached is found out when it is.
-fn check(name: &str, enabled: bool, config: &Config) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::WebhookInvalid`].
+pub fn check(name: &str, enabled: bool, config: &Config) -> Result<(), Error> {
     let invalid = |why: &str| Err(Error::WebhookInvalid(why.to_owned()));
     let characters = name.chars().count();
     if !(1..=100).contains(&characters) || name.chars().any(char::is_control) {

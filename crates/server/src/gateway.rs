@@ -94,7 +94,7 @@ impl Gateway {
             clock: clock.clone(),
             entropy: entropy.clone(),
             bell,
-            words: labelwire_api::words(),
+            words: labelwire_api::words(settings.base_url.as_deref()),
             allow_private: settings.webhooks_allow_private,
         })
         .context("webhooks cannot be delivered")?;

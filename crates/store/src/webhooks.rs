@@ -1,7 +1,7 @@
 //! Destinations of events. Rows go with their instance.
 
 use labelwire_domain::clock::Timestamp;
-use labelwire_domain::ids::{InstanceKey, WebhookId};
+use labelwire_domain::ids::{AccountId, InstanceKey, WebhookId};
 use labelwire_domain::webhook::{Config, Dialect};
 
 use crate::db::{Conn, Tx};
@@ -129,6 +129,19 @@ pub async fn delete(tx: &mut Tx, id: &str) -> Result<(), Error> {
 pub async fn all(conn: Conn<'_>, instance: InstanceKey) -> Result<Vec<Webhook>, Error> {
     Ok(on!(conn, c => sqlx::query_as(sql!("webhooks/all"))
         .bind(instance.0).fetch_all(c).await)?)
+}
+
+/// The webhooks of one dialect on all instances of an account, by instance and name.
+///
+/// # Errors
+/// The engine's own.
+pub async fn by_account(
+    conn: Conn<'_>,
+    account: &AccountId,
+    dialect: Dialect,
+) -> Result<Vec<Webhook>, Error> {
+    Ok(on!(conn, c => sqlx::query_as(sql!("webhooks/by_account"))
+        .bind(account.as_str()).bind(dialect.as_str()).fetch_all(c).await)?)
 }
 
 /// One webhook.

@@ -1,11 +1,13 @@
-//! The Evolution API dialect, `/label/…` and `/instance/…`: a client written for
-//! it works after a change of base URL. Paths, field names, statuses and texts
+//! The Evolution API dialect, `/label/…`, `/instance/…` and `/webhook/…`: a client
+//! written for it works after a change of base URL. Paths, field names, statuses and texts
 //! are theirs.
 
 mod error;
+pub(crate) mod events;
 mod instances;
 mod labels;
 mod view;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -32,7 +34,8 @@ use error::{Error, ErrorView};
 #[openapi(
     components(schemas(ErrorView)),
     tags((name = "label", description = "Labels and the chats that carry them"),
-         (name = "instance", description = "Linked WhatsApp accounts")),
+         (name = "instance", description = "Linked WhatsApp accounts"),
+         (name = "webhook", description = "Where events go")),
 )]
 struct Document;
 
@@ -48,6 +51,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .routes(routes!(labels::handle, labels::handle_put))
         .routes(routes!(instances::fetch))
         .routes(routes!(instances::state))
+        .routes(routes!(webhooks::set))
+        .routes(routes!(webhooks::find))
         .split_for_parts();
     describe(&mut document, base_url);
     let document = serde_json::to_value(document).unwrap_or_default();
@@ -98,7 +103,7 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
 /// Whether a path that has no route is of this dialect.
 pub(crate) fn owns(path: &str) -> bool {
     let first = path.split('/').nth(1);
-    matches!(first, Some("label" | "instance" | "evolution"))
+    matches!(first, Some("label" | "instance" | "webhook" | "evolution"))
 }
 
 /// A refusal in this dialect's words.
@@ -135,7 +140,13 @@ mod tests {
 
     #[test]
     fn a_path_belongs_to_one_dialect() {
-        for own in ["/label", "/label/findLabels", "/instance/x", "/evolution/"] {
+        for own in [
+            "/webhook/set",
+            "/label",
+            "/label/findLabels",
+            "/instance/x",
+            "/evolution/",
+        ] {
             assert!(owns(own), "{own}");
         }
         for other in ["/", "/api/instance/list", "/v1/instances", "/labels"] {

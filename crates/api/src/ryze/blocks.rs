@@ -6,24 +6,18 @@
 //! a proxy that looks on and is not used would be worse than an error.
 
 use labelwire_app::settings::{Fields, Settings};
+use labelwire_app::webhooks::Webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::events::all_names;
 use super::settings::{SETTINGS, fields, shape};
+use super::webhooks::{DEFAULT, SetWebhook, WEBSOCKET};
+use crate::told;
 use crate::whole::whole;
 
 /// The other groups, by the prefix their fields have in `instance/new`.
-const BLOCKS: [&str; 5] = ["webhook", "websocket", "chatwoot", "proxy", "s3"];
-
-/// All event names; a channel that is given none gets them all.
-const EVENTS: [&str; 6] = [
-    "message.exchange",
-    "message.status",
-    "call.update",
-    "group.flow",
-    "instance.state",
-    "label.update",
-];
+const BLOCKS: [&str; 4] = [WEBSOCKET, "chatwoot", "proxy", "s3"];
 
 /// An instance to make. What else is in the body is ignored.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -94,7 +88,9 @@ impl NewInstance {
     pub(super) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         let mut fields = fields(self);
-        fields.retain(|key, _| key != "name" && key != "token");
+        // A webhook is no setting: see `webhook`.
+        let webhook = |key: &str| key.starts_with("webhook");
+        fields.retain(|key, _| key != "name" && key != "token" && !webhook(key));
         for (key, value) in fields {
             let block = BLOCKS.into_iter().find_map(|block| {
                 let field = key.strip_prefix(block)?;
@@ -104,6 +100,20 @@ impl NewInstance {
             settings.put(group, Fields::from_iter([(field, value)]));
         }
         settings
+    }
+
+    /// The webhook it sets, where it sets one.
+    pub(super) fn webhook(self) -> Option<SetWebhook> {
+        let asked = SetWebhook {
+            label: None,
+            enabled: self.webhook_enabled,
+            url: self.webhook_url,
+            authorization: self.webhook_authorization,
+            by_events: self.webhook_by_events,
+            events: self.webhook_events,
+            media_base64: self.webhook_media_base64,
+        };
+        (asked.enabled == Some(true) || asked.url.is_some()).then_some(asked)
     }
 }
 
@@ -241,39 +251,49 @@ fn off(enabled: &mut bool, why: &str) -> (Option<String>, Option<String>) {
     }
 }
 
-/// An instance's webhook; who may not see its secret sees none.
-pub(super) fn webhook(settings: &Settings, secrets: bool) -> WebhookView {
-    let mut view: WebhookView = shape(settings.group("webhook"));
-    // Without a place to deliver to it cannot be on; switched off, it forgets all
-    // but that it is.
-    if !view.enabled || view.url.is_empty() {
-        view = WebhookView {
-            by_events: view.by_events,
+impl WebhookView {
+    /// A webhook as it is configured; who may not see its secret sees none.
+    pub(super) fn of(webhook: &Webhook, secrets: bool) -> Self {
+        let config = &webhook.config;
+        let authorization = config.headers.first().filter(|_| secrets);
+        Self {
+            label: webhook.name.clone(),
+            enabled: webhook.enabled,
+            url: config.url.clone(),
+            authorization: authorization.map_or_else(String::new, |(_, value)| value.clone()),
+            by_events: config.by_event,
+            events: told::asked(config),
+            media_base64: config.extra["mediaBase64"] == true,
+        }
+    }
+}
+
+/// The webhook an instance is shown with: the one that is meant where none is named.
+pub(super) fn webhook(webhooks: &[Webhook], secrets: bool) -> WebhookView {
+    let default = webhooks.iter().find(|w| w.name == DEFAULT);
+    default.map_or_else(
+        || WebhookView {
+            label: DEFAULT.to_owned(),
             ..WebhookView::default()
-        };
-    }
-    "default".clone_into(&mut view.label);
-    if !secrets {
-        view.authorization.clear();
-    }
-    all_where_none(view.enabled, &mut view.events);
-    view
+        },
+        |webhook| WebhookView::of(webhook, secrets),
+    )
 }
 
 /// An instance's WebSocket.
 pub(super) fn websocket(settings: &Settings) -> ChannelView {
-    let mut view: ChannelView = shape(settings.group("websocket"));
-    if !view.enabled {
-        view = ChannelView::default();
-    }
-    all_where_none(view.enabled, &mut view.events);
-    view
+    channel(settings.group(WEBSOCKET))
 }
 
-fn all_where_none(enabled: bool, events: &mut Vec<String>) {
-    if enabled && events.is_empty() {
-        events.extend(EVENTS.map(str::to_owned));
+/// A WebSocket's settings as they are shown. Switched off, it forgets all else.
+pub(super) fn channel(kept: Fields) -> ChannelView {
+    let mut view: ChannelView = shape(kept);
+    if !view.enabled {
+        view = ChannelView::default();
+    } else if view.events.is_empty() {
+        view.events = all_names();
     }
+    view
 }
 
 /// An instance's bridge to Chatwoot.

@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 /// Bodies of requests; more may be in them than is named.
-const ASKED: [&str; 5] = [
+const ASKED: [&str; 7] = [
     "AssignTag",
     "NewInstance",
     "NewTag",
     "SendText",
+    "SetWebhook",
+    "SetWebsocket",
     "SettingsChange",
 ];
 

@@ -162,6 +162,7 @@ fn text(error: &AppError) -> Cow<'static, str> {
         AppError::InvalidChat(_) => NUMBER,
         AppError::InvalidNumber(_) => "Number is invalid: write digits with country code",
         AppError::Rejected(reject) => return rejected(reject),
+        AppError::Timeline(untold) => return untold.to_string().into(),
         AppError::Pending(command) => {
             return format!(
                 "WhatsApp has not confirmed the change yet; command {command} tells what becomes of it"

@@ -2,6 +2,7 @@
 
 use labelwire_app::instances::Standing;
 use labelwire_app::settings::Settings;
+use labelwire_app::webhooks::Webhook;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,7 +57,12 @@ struct ProfileView {
 impl InstanceView {
     /// How an instance stands and what is set on it; its secrets only where the
     /// caller may set them.
-    pub(super) fn new(standing: &Standing, settings: &Settings, secrets: bool) -> Self {
+    pub(super) fn new(
+        standing: &Standing,
+        settings: &Settings,
+        webhooks: &[Webhook],
+        secrets: bool,
+    ) -> Self {
         let Standing { handle, status } = standing;
         let profile = &status.profile;
         Self {
@@ -79,7 +85,7 @@ impl InstanceView {
                 is_business: profile.is_business(),
                 business_name: profile.business_name.clone().unwrap_or_default(),
             },
-            webhook: blocks::webhook(settings, secrets),
+            webhook: blocks::webhook(webhooks, secrets),
             websocket: blocks::websocket(settings),
             chatwoot: blocks::chatwoot(settings),
             proxy: blocks::proxy(settings),

@@ -7,6 +7,7 @@ use super::instance_view::{
     ConnectView, CreatedView, EndedView, InstanceView, InstancesView, TokenView,
 };
 use super::view::OfInstance;
+use super::webhooks;
 use crate::body;
 use crate::qr;
 use crate::refusal::Refusal;
@@ -18,6 +19,7 @@ use labelwire_app::App;
 use labelwire_app::instances::{Connecting, Standing};
 use labelwire_app::settings::Settings;
 use labelwire_domain::token::Scope;
+use labelwire_domain::webhook::Dialect;
 
 /// Makes an instance and its token, which is shown this once.
 #[utoipa::path(
@@ -40,17 +42,31 @@ pub(super) async fn create(
     call.caller.require(Scope::Admin)?;
     let asked: NewInstance = body::json(body).await?;
     let name = asked.name.as_deref().map(str::trim).unwrap_or_default();
+    let name = name.to_owned();
     if name.is_empty() {
         return Err(Error::bad("Instance name is required"));
     }
     let settings = asked.settings();
     let (standing, token) = app
-        .create_instance_with(&call.caller, name, asked.token.as_deref(), settings.clone())
+        .create_instance_with(
+            &call.caller,
+            &name,
+            asked.token.as_deref(),
+            settings.clone(),
+        )
         .await?;
+    // The instance is made, whatever its webhook comes to: it is shown as off then.
+    let mut webhooks = Vec::new();
+    if let Some(asked) = asked.webhook() {
+        match webhooks::put(&app, &call.caller, &name, asked).await {
+            Ok(webhook) => webhooks.push(webhook),
+            Err(_) => tracing::warn!(instance = %name, "the webhook of a new instance is invalid"),
+        }
+    }
     let view = CreatedView {
         success: true,
         message: "Instance created successfully",
-        instance: InstanceView::new(&standing, &settings, true).with_token(&token),
+        instance: InstanceView::new(&standing, &settings, &webhooks, true).with_token(&token),
         data: TokenView { token },
     };
     Ok((StatusCode::CREATED, Json(view)))
@@ -83,6 +99,7 @@ pub(super) async fn list(
     let settings = app.all_settings(&call.caller).await?;
     let secrets = call.caller.scopes.has(Scope::Admin);
     let none = Settings::default();
+    let webhooks = app.all_webhooks(&call.caller, Dialect::Ryze).await?;
     let message = match found.len() {
         1 => "1 Instance found".to_owned(),
         n => format!("{n} Instances found"),
@@ -94,7 +111,10 @@ pub(super) async fn list(
             .iter()
             .map(|standing: &Standing| {
                 let settings = settings.get(&standing.handle.key).unwrap_or(&none);
-                InstanceView::new(standing, settings, secrets)
+                let webhooks = webhooks
+                    .get(&standing.handle.key)
+                    .map_or(&[][..], Vec::as_slice);
+                InstanceView::new(standing, settings, webhooks, secrets)
             })
             .collect(),
     }))

@@ -6,12 +6,14 @@ mod chat;
 mod contacts;
 mod document;
 mod error;
+pub(crate) mod events;
 mod instance_view;
 mod instances;
 mod messages;
 mod people;
 mod settings;
 mod view;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -32,6 +34,7 @@ use error::Error;
     tags((name = "instance", description = "Linked WhatsApp accounts"),
          (name = "chat", description = "Labels (\"tags\"), the chats that carry them, contacts"),
          (name = "message", description = "Messages"),
+         (name = "events", description = "Where events go"),
          (name = "profile", description = "Who an account is")),
 )]
 struct Document;
@@ -52,6 +55,10 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .routes(routes!(people::contacts))
         .routes(routes!(people::account))
         .routes(routes!(messages::text))
+        .routes(routes!(webhooks::set))
+        .routes(routes!(webhooks::get))
+        .routes(routes!(webhooks::set_websocket))
+        .routes(routes!(webhooks::get_websocket))
         .split_for_parts();
     let document = document::finish(document, base_url);
 
@@ -69,6 +76,13 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             .route(&path("profile/getAccount"), get(people::account))
             .route(&path("message/text"), post(messages::text))
             .route(
+                &path("events/webhook"),
+                post(webhooks::set).get(webhooks::get),
+            )
+            .route(&path("events/getWebhook"), get(webhooks::get))
+            .route(&path("events/websocket"), post(webhooks::set_websocket))
+            .route(&path("events/getWebsocket"), get(webhooks::get_websocket))
+            .route(
                 &path("chat/tag"),
                 get(chat::tags).post(chat::create).delete(chat::delete),
             )
@@ -78,6 +92,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             );
     }
     router
+        // Another name of the same.
+        .route("/api/events/webhook/{instance}", get(webhooks::get))
         .route(
             "/api/openapi.json",
             get(|| async move { axum::Json(document) }),

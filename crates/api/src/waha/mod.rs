@@ -8,7 +8,9 @@
 //! `/api/sessions/labels` is a session called `labels`.
 
 mod auth;
+mod config;
 mod error;
+pub(crate) mod events;
 mod labels;
 mod server;
 mod sessions;
@@ -58,7 +60,7 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .routes(routes!(labels::chats))
         .routes(routes!(labels::of_chat, labels::set_of_chat))
         .routes(routes!(sessions::list, sessions::create))
-        .routes(routes!(sessions::info, sessions::remove))
+        .routes(routes!(sessions::info, sessions::update, sessions::remove))
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::start))
         .routes(routes!(sessions::stop))
@@ -91,7 +93,9 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .route("/api/sessions/", get(sessions::list).post(sessions::create))
         .route(
             "/api/sessions/{session}/",
-            get(sessions::info).delete(sessions::remove),
+            get(sessions::info)
+                .put(sessions::update)
+                .delete(sessions::remove),
         )
         .route("/api/sessions/{session}/me/", get(sessions::me))
         .route("/api/sessions/{session}/start/", post(sessions::start))

@@ -1,6 +1,7 @@
 //! The gateway itself.
 
 use axum::Json;
+use serde_json::{Value, json};
 
 use super::Call;
 use super::view::{PongView, VersionView};
@@ -19,6 +20,18 @@ pub(super) async fn version(_: Call) -> Json<VersionView> {
         tier: "CORE",
         browser: None,
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}
+
+/// What runs, as events tell it.
+pub(super) fn environment() -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "engine": "LABELWIRE",
+        "tier": "CORE",
+        "browser": null,
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "worker": {"id": null},
     })
 }
 

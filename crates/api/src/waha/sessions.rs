@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::{App, Error as AppError};
 use labelwire_domain::token::Scope;
+use labelwire_domain::webhook::Dialect;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Call;
+use super::config::{self, SessionConfig};
 use super::error::{Error, ErrorView, UnprocessableView};
 use super::view::{MeView, SessionStatus, SessionView};
 use crate::body;
@@ -31,10 +33,19 @@ pub(super) async fn list(
     call: Call,
 ) -> Result<Json<Vec<SessionView>>, Error> {
     let all = call.0.query.switch("all")?;
+    let caller = &call.0.caller;
+    let settings = app.all_settings(caller).await?;
+    let webhooks = app.all_webhooks(caller, Dialect::Waha).await?;
+    let secrets = caller.scopes.has(Scope::Admin);
     let sessions = app
-        .list_instances(&call.0.caller)?
+        .list_instances(caller)?
         .iter()
-        .map(|standing| SessionView::from(&*standing.handle))
+        .map(|standing| {
+            let handle = &*standing.handle;
+            let kept = config::kept(settings.get(&handle.key));
+            let own = webhooks.get(&handle.key).map_or(&[][..], Vec::as_slice);
+            SessionView::new(handle, config::view(&kept, own, secrets))
+        })
         .filter(|view| all || view.status != SessionStatus::Stopped)
         .collect();
     Ok(Json(sessions))
@@ -49,9 +60,15 @@ pub(super) struct NewSession {
     name: Option<String>,
     /// Whether it is started at once; it is unless this says no.
     start: Option<bool>,
-    /// Accepted for what it is; it has no effect yet.
-    #[schema(value_type = Option<Object>)]
-    config: Option<serde_json::Map<String, serde_json::Value>>,
+    config: Option<SessionConfig>,
+}
+
+/// How a session is configured from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SessionUpdateRequest)]
+pub(super) struct SessionUpdate {
+    /// The whole of it; left out, it stays as it is.
+    config: Option<SessionConfig>,
 }
 
 /// Makes a session, and starts it unless `start` is false.
@@ -74,7 +91,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<SessionView>), Error> {
     call.0.caller.require_account()?;
     let asked: NewSession = body::json(body).await?;
-    let _ = asked.config;
+    let config = asked.config.map(SessionConfig::read).transpose()?;
+    let (settings, webhooks) = config.unwrap_or_default();
     // The key of its own that every instance has is not part of this dialect's
     // answer; the account's key opens the session.
     let standing = loop {
@@ -82,7 +100,9 @@ pub(super) async fn create(
             Some(name) => name.clone(),
             None => free_name(&app, &call)?,
         };
-        match app.create_instance(&call.0.caller, &name, None).await {
+        let settings = settings.clone();
+        let made = app.create_instance_with(&call.0.caller, &name, None, settings);
+        match made.await {
             Ok((standing, _)) => break standing,
             // Somebody was given the same name meanwhile.
             Err(AppError::NameTaken(_)) if asked.name.is_none() => {}
@@ -90,10 +110,44 @@ pub(super) async fn create(
         }
     };
     let name = &standing.handle.name;
+    if !webhooks.is_empty() {
+        config::set(&app, &call.0.caller, name, &settings, webhooks).await?;
+    }
     if asked.start.unwrap_or(true) {
         app.start_instance(&call.0.caller, name).await?;
     }
-    Ok((StatusCode::CREATED, Json((&*standing.handle).into())))
+    let config = config::of(&app, &call.0.caller, name).await?;
+    let view = SessionView::new(&standing.handle, config);
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Configures a session anew. One that runs runs on.
+#[utoipa::path(
+    put,
+    path = "/api/sessions/{session}",
+    operation_id = "waha_sessions_update",
+    tag = "sessions",
+    params(("session" = String, Path, description = "Session name", example = "default")),
+    request_body = SessionUpdate,
+    responses(
+        (status = 200, body = SessionView),
+        (status = 404, body = ErrorView, description = "No such session"),
+        (status = 422, body = UnprocessableView, description = "The session has too many webhooks"),
+    ),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    call: Call,
+    body: Body,
+) -> Result<Json<SessionView>, Error> {
+    call.session(&app, Scope::Admin)
+        .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
+    let asked: SessionUpdate = body::json(body).await?;
+    if let Some(config) = asked.config {
+        let (settings, webhooks) = config.read()?;
+        config::set(&app, &call.0.caller, call.name(), &settings, webhooks).await?;
+    }
+    view(&app, &call, Scope::Admin).await
 }
 
 /// The first of `session_1`, `session_2`… that is free.
@@ -118,7 +172,7 @@ fn free_name(app: &App, call: &Call) -> Result<String, AppError> {
     ),
 )]
 pub(super) async fn info(State(app): State<App>, call: Call) -> Result<Json<SessionView>, Error> {
-    view(&app, &call, Scope::Read)
+    view(&app, &call, Scope::Read).await
 }
 
 /// The account behind a session; null until it is paired.
@@ -160,7 +214,7 @@ pub(super) async fn start(
     app.start_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin).await?))
 }
 
 /// Stops a session without unlinking it; it stays stopped until it is started.
@@ -182,7 +236,7 @@ pub(super) async fn stop(
     app.stop_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin).await?))
 }
 
 /// Stops a session and starts it.
@@ -205,7 +259,7 @@ pub(super) async fn restart(
     app.restart_instance(&call.0.caller, call.name())
         .await
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin).await?))
 }
 
 /// Unlinks a session from its account. One that ran is started again, to be
@@ -226,7 +280,7 @@ pub(super) async fn logout(
     State(app): State<App>,
     call: Call,
 ) -> Result<(StatusCode, Json<SessionView>), Error> {
-    let Json(before) = view(&app, &call, Scope::Admin)?;
+    let Json(before) = view(&app, &call, Scope::Admin).await?;
     app.logout_instance(&call.0.caller, call.name()).await?;
     if !matches!(
         before.status,
@@ -234,7 +288,7 @@ pub(super) async fn logout(
     ) {
         app.start_instance(&call.0.caller, call.name()).await?;
     }
-    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin)?))
+    Ok((StatusCode::CREATED, view(&app, &call, Scope::Admin).await?))
 }
 
 /// Unlinks a session and removes it with all that is known of it. There may be
@@ -254,9 +308,14 @@ pub(super) async fn remove(State(app): State<App>, call: Call) -> Result<StatusC
     }
 }
 
-fn view(app: &App, call: &Call, scope: Scope) -> Result<Json<SessionView>, Error> {
+async fn view(app: &App, call: &Call, scope: Scope) -> Result<Json<SessionView>, Error> {
     let session = call
         .session(app, scope)
         .map_err(|e| Error::from(e).missing(NOT_FOUND))?;
-    Ok(Json((&*session).into()))
+    let config = match config::of(app, &call.0.caller, call.name()).await {
+        // Who may steer it but not look sees how it stands, and no more.
+        Err(AppError::ScopeMissing(_)) => serde_json::json!({}),
+        config => config?,
+    };
+    Ok(Json(SessionView::new(&session, config)))
 }

@@ -4,6 +4,7 @@ use labelwire_app::instance::{Handle, Status};
 use labelwire_domain::instance::State;
 use labelwire_domain::label::{Label, PALETTE};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A label.
@@ -103,18 +104,23 @@ pub(super) struct SessionView {
     #[schema(example = "default")]
     name: String,
     pub(super) status: SessionStatus,
+    /// As it was given; `hmac` and `customHeaders` of webhooks only for who may set them.
+    #[schema(value_type = Object)]
+    config: Value,
     /// The account; null until it is paired.
     #[schema(required)]
     me: Option<MeView>,
 }
 
-impl From<&Handle> for SessionView {
-    fn from(handle: &Handle) -> Self {
+impl SessionView {
+    /// A session with its configuration.
+    pub(super) fn new(handle: &Handle, config: Value) -> Self {
         let status = handle.status();
         Self {
             name: handle.name.clone(),
             me: MeView::of(&status),
             status: SessionStatus::of(&status),
+            config,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::ListShape;
 
 /// The same calls in other places: place, method, and whose call it is.
 const ALIASES: &[(&str, &str, &str, &str)] = &[
+    ("/v2/webhook/list", "get", "/v2/session/webhook", "get"),
     ("/v2/labels/all", "get", "/v2/labels", "get"),
     ("/v2/labels/create", "post", "/v2/labels", "post"),
     ("/v2/labels/{id}/update", "put", "/v2/labels/{id}", "put"),
@@ -64,6 +65,9 @@ const CHANGING: &[&str] = &["/v2/auth/", "/v2/send/", "/v2/session/"];
 
 /// Calls that change nothing though they stand among those, or may be a `POST`.
 const READING: &[&str] = &["/v2/session/info", "/v2/session/me"];
+
+/// A URL a webhook may go to.
+const HOOK_URL: &str = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$";
 
 const DESCRIPTION: &str = "For clients of Wawp. `instance_id` is the session's 12-character id or \
     its name; it may stand in the query, in the body, or in header `X-Instance-ID`. \
@@ -286,6 +290,15 @@ fn schemas(schemas: &mut Value) {
     text["chatId"]["pattern"] = chat(false).into();
     text["message"]["pattern"] = NOT_BLANK.into();
     text["message"]["maxLength"] = 4096.into();
+    for body in ["WebhookBody", "WebhookChange"] {
+        let fields = &mut schemas[body]["properties"];
+        fields["url"]["pattern"] = HOOK_URL.into();
+        fields["url"]["maxLength"] = 2_000.into();
+        fields["events"]["minItems"] = 1.into();
+        fields["events"]["items"]["pattern"] = r"^([a-z0-9.]{1,60}|\*)$".into();
+        fields["is_active"] = json!({"type": ["integer", "boolean"], "minimum": 0, "maximum": 1});
+    }
+    schemas["WebhooksBody"]["properties"]["webhooks"]["maxItems"] = 20.into();
     schemas["LabelRef"]["properties"]["id"]["pattern"] = NOT_BLANK.into();
 }
 

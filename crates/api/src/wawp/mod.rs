@@ -5,10 +5,12 @@ mod auth;
 mod call;
 mod document;
 mod error;
+pub(crate) mod events;
 mod labels;
 mod messages;
 mod sessions;
 mod view;
+mod webhooks;
 
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
@@ -55,6 +57,7 @@ impl std::str::FromStr for ListShape {
          (name = "auth", description = "Linking them"),
          (name = "labels", description = "Labels and the chats that carry them"),
          (name = "contacts", description = "Names"),
+         (name = "webhooks", description = "Where events go"),
          (name = "messages", description = "Texts")),
     components(schemas(error::ErrorView)),
 )]
@@ -71,6 +74,10 @@ pub(crate) fn router(base_url: Option<&str>, shape: ListShape) -> Router<App> {
         .routes(routes!(sessions::me))
         .routes(routes!(sessions::logout))
         .routes(routes!(sessions::remove))
+        .routes(routes!(webhooks::list, webhooks::replace))
+        .routes(routes!(webhooks::set))
+        .routes(routes!(webhooks::update))
+        .routes(routes!(webhooks::remove))
         .routes(routes!(auth::qr))
         .routes(routes!(auth::qr_image))
         .routes(routes!(auth::request_code))
@@ -95,6 +102,7 @@ pub(crate) fn router(base_url: Option<&str>, shape: ListShape) -> Router<App> {
             "/v2/labels/{id}/delete",
             axum::routing::delete(labels::delete).post(labels::delete),
         )
+        .route("/v2/webhook/list", get(webhooks::list))
         .route("/v2/openapi.json", get(|| async move { Json(document) }))
         .method_not_allowed_fallback(|| async { Error::from(Refusal::NoMethod) })
         .layer(Extension(shape))

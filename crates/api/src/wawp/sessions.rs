@@ -7,10 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use labelwire_app::App;
 use labelwire_domain::token::Scope;
+use labelwire_domain::webhook::Dialect;
 
 use super::call::Call;
 use super::error::Error;
 use super::view::{CreatedView, DoneView, MeView, SessionView, StandingView};
+use super::webhooks::{self, WebhookView};
 use crate::qr;
 
 /// What a session is named by: this and its id.
@@ -94,8 +96,12 @@ pub(super) async fn info(State(app): State<App>, call: Call) -> Result<Json<Sess
         }
         _ => None,
     };
+    let secrets = call.caller.scopes.has(Scope::Admin);
+    let mut all = app.all_webhooks(&call.caller, Dialect::Wawp).await?;
+    let own = webhooks::in_order(all.remove(&handle.key).unwrap_or_default());
+    let own = own.iter().map(|w| WebhookView::new(w, secrets)).collect();
     let name = handle.name.clone();
-    Ok(Json(SessionView::new(name, &status, picture)))
+    Ok(Json(SessionView::new(name, &status, own, picture)))
 }
 
 /// The connected account; null while there is none.

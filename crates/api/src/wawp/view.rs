@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::ListShape;
+use super::webhooks::WebhookView;
 
 /// A list in the shape the operator chose.
 #[derive(Debug)]
@@ -165,11 +166,19 @@ pub(super) struct SessionView {
 
 impl SessionView {
     /// A session as it stands; `qr` is the picture of its code.
-    pub(super) fn new(name: String, status: &Status, qr: Option<String>) -> Self {
+    pub(super) fn new(
+        name: String,
+        status: &Status,
+        webhooks: Vec<WebhookView>,
+        qr: Option<String>,
+    ) -> Self {
         Self {
             name,
             status: status.into(),
-            config: ConfigView::default(),
+            config: ConfigView {
+                webhooks: WebhooksView(webhooks),
+                proxy: None,
+            },
             me: MeView::of(status),
             qr,
         }
@@ -177,19 +186,25 @@ impl SessionView {
 }
 
 /// How a session is set up.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SessionConfig)]
 struct ConfigView {
+    #[schema(value_type = std::collections::HashMap<String, WebhookView>)]
     webhooks: WebhooksView,
     /// Always null.
     #[schema(required)]
     proxy: Option<String>,
 }
 
-/// Webhooks, by number; always empty.
-#[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = Webhooks)]
-struct WebhooksView {}
+/// Webhooks, by number.
+#[derive(Debug)]
+struct WebhooksView(Vec<WebhookView>);
+
+impl Serialize for WebhooksView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().enumerate())
+    }
+}
 
 /// A connected account.
 #[derive(Debug, Serialize, ToSchema)]

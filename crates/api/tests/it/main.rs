@@ -1,6 +1,8 @@
 //! The API over a real application on SQLite, with a scripted WhatsApp behind it.
 
 mod cors;
+mod dialect_events;
+mod dialect_webhooks;
 mod evolution;
 mod fake;
 mod instances;

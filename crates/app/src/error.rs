@@ -163,6 +163,18 @@ pub enum Error {
     /// No such command.
     #[error("there is no command `{0}` on this instance")]
     CommandNotFound(String),
+    /// A write of many changes that ended on the way.
+    #[error(
+        "only a part was done: {mutations} changes are on the phone, then {why}; ask again to do the rest (command `{command}`)"
+    )]
+    WritePartly {
+        /// The command.
+        command: String,
+        /// Changes WhatsApp has taken.
+        mutations: u64,
+        /// Why it ended.
+        why: String,
+    },
     /// A write that WhatsApp did not take.
     #[error("nothing was changed: {0}")]
     WriteFailed(String),
@@ -239,7 +251,7 @@ impl Error {
             | Self::ConnectingEnded(_)
             | Self::Stopping => Kind::NotConnected,
             Self::PairingTimeout | Self::RefreshTimeout | Self::SendTimeout => Kind::Timeout,
-            Self::Phone(_) | Self::WriteFailed(_) => Kind::Phone,
+            Self::Phone(_) | Self::WriteFailed(_) | Self::WritePartly { .. } => Kind::Phone,
             Self::Store(_) => Kind::Internal,
         }
     }
@@ -292,6 +304,7 @@ impl Error {
             Self::TooManyWebhooks(_) => "webhook_limit_reached",
             Self::WebhookDisabled(_) => "webhook_disabled",
             Self::WriteFailed(_) => "write_failed",
+            Self::WritePartly { .. } => "write_incomplete",
             Self::Pending(_) => "write_pending",
             Self::TextInvalid => "invalid_text",
             Self::SendTimeout => "send_timeout",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Association, LabelOrder, MessageLabel, Record};
 use crate::chat::ChatJid;
 use crate::clock::Timestamp;
-use crate::label::{Label, PALETTE, fold, id_order};
+use crate::label::{Label, PALETTE, fold, id_order, is_visible};
 
 /// What a label may look like; the operator's choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,10 +132,12 @@ pub enum Reject {
         id: String,
     },
     /// As many labels as may be.
-    #[error("this account has {0} labels, as many as may be; delete one first")]
+    #[error("an account may have {0} labels, and this one has them; delete one first")]
     LimitReached(usize),
     /// A name outside of the rule.
-    #[error("a label name is 1 to {0} characters, none of them a control character")]
+    #[error(
+        "a label name is 1 to {0} characters, none of them a control character, and not all of them blank"
+    )]
     NameInvalid(usize),
     /// No such colour.
     #[error("a label colour is an index of WhatsApp's palette, 0 to 19")]
@@ -261,7 +263,7 @@ impl View {
     }
 
     fn check_name(&self, name: &str, own: Option<&str>, rules: &LabelRules) -> Result<(), Reject> {
-        if name.is_empty()
+        if !is_visible(name)
             || name.chars().count() > rules.name_chars
             || name.chars().any(char::is_control)
         {
@@ -303,7 +305,7 @@ impl View {
         if let Some(max) = rules.max_labels
             && count >= max
         {
-            return Err(Reject::LimitReached(count));
+            return Err(Reject::LimitReached(max));
         }
         let number = match id.as_deref().and_then(|id| id.parse::<i32>().ok()) {
             Some(number) => number,

@@ -1,5 +1,7 @@
 //! Labels: WhatsApp's label record, and the filter callers ask with.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::clock::Timestamp;
 
 /// Colours are an index into WhatsApp's palette of 20 (`protocol.md` A1).
@@ -169,9 +171,23 @@ impl LabelFilter {
 
 /// Case folding for name matching: Unicode's full folding is lower case of
 /// upper case for every letter labels are written in (`ß`, `ς`, `İ` included).
+/// An accent of its own (as some systems write `é`) is the same as one in the letter.
 #[must_use]
 pub fn fold(name: &str) -> String {
-    name.trim().to_uppercase().to_lowercase()
+    let folded: String = name.trim().nfd().collect();
+    folded.to_uppercase().to_lowercase().nfc().collect()
+}
+
+/// Whether a reader would see anything of a name: blanks and characters without
+/// width alone look like no name at all.
+#[must_use]
+pub fn is_visible(name: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+    };
+    !name.chars().all(unseen)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct Truth {
     pub version: u64,
     /// Every label ever defined, in the order of their ids.
     pub labels: Vec<TruthLabel>,
+    /// The order of labels as it was last written as a whole; none before.
+    pub label_order: Vec<i32>,
     /// Live chat associations under their raw keys: the last record says labeled and the label is live.
     pub associations: Vec<TruthAssociation>,
     /// Live message associations by the same rule.
@@ -140,9 +142,15 @@ pub fn truth(regular: &Collection, contacts: &[Contact], devices: Vec<TruthDevic
             })
         })
         .collect();
+    let label_order = regular
+        .get(&["label_reordering".to_owned()])
+        .and_then(|record| record.action().label_reordering_action.into_option())
+        .map(|order| order.sorted_label_ids)
+        .unwrap_or_default();
     Truth {
         version: regular.version(),
         labels,
+        label_order,
         associations,
         message_associations,
         chats: contacts.to_vec(),

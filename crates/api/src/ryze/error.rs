@@ -158,6 +158,9 @@ fn text(error: &AppError) -> Cow<'static, str> {
         AppError::WebhookInvalid(why) => return format!("Webhook is invalid: {why}").into(),
         AppError::InvalidMessage => "Message id is invalid",
         AppError::WriteFailed(_) => "WhatsApp refused the change; nothing was changed",
+        AppError::WritePartly { .. } => {
+            "WhatsApp took a part of the change; ask again to do the rest"
+        }
         AppError::Phone(_) => "WhatsApp refused the request",
         AppError::InvalidChat(_) => NUMBER,
         AppError::InvalidNumber(_) => "Number is invalid: write digits with country code",

@@ -164,6 +164,9 @@ impl From<AppError> for Error {
             Kind::Phone => {
                 let message = match error {
                     AppError::WriteFailed(_) => "WhatsApp did not take it; nothing was changed",
+                    AppError::WritePartly { .. } => {
+                        "WhatsApp took a part of it; ask again to do the rest"
+                    }
                     _ => "WhatsApp refused, or could not be reached",
                 };
                 Self {

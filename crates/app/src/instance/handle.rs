@@ -25,6 +25,10 @@ use crate::tasks::Tasks;
 /// session dropped (`protocol.md`, risk 10), and what came since came as patches.
 const REPLAY_FRESH_MICROS: i64 = 10_000_000;
 
+/// The longest pause before what is new is fetched once more: WhatsApp may be busy,
+/// but whoever reads the labels waits.
+const CATCH_UP_PAUSE: Duration = Duration::from_secs(10);
+
 /// How often work that recovers is looked at.
 const RECOVERY_TICK: Duration = Duration::from_millis(500);
 
@@ -346,7 +350,7 @@ impl Handle {
                 ended => return ended,
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(60));
+            pause = (pause * 2).min(CATCH_UP_PAUSE);
         }
     }
 

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 use super::handle::{Handle, Line, Parts};
 use crate::error::Error;
-use crate::phone::{WriteError, Written};
+use crate::phone::{PhoneEvent, WriteError, Written};
 
 /// Mutations in one patch; 200 were seen to be accepted (`protocol.md` B).
 const PATCH_RECORDS: usize = 200;
@@ -264,9 +264,11 @@ impl Writer {
             Ok(Written::Accepted(version)) => {
                 self.pause = PAUSE.0;
                 self.accepted(&batch, version);
-                line.phone.sync().await;
-                // A sync that failed leaves the mirror behind what was taken: the next
-                // round sees to it, before anything else is resolved.
+                if !line.phone.sync().await {
+                    // The mirror is behind what was taken. The next round sees to it before
+                    // anything else is resolved; this, where there is no next round.
+                    let _ = line.events.send(PhoneEvent::SyncSkipped);
+                }
                 let settled = handle.settle(line).await?;
                 self.finish_taken(settled.version).await;
                 Ok(Next::Now)

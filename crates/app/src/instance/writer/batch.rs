@@ -19,6 +19,7 @@ impl Writer {
     /// What the next patch carries, by command: its records, and whether they are
     /// its last. What is already so is answered here.
     pub(super) async fn collect(&mut self) -> Result<Option<Batch>, Error> {
+        self.drop_stale_plans().await?;
         let mut view = self.view().await?;
         let mut batch: Batch = Vec::new();
         let mut keys: HashSet<RecordKey> = HashSet::new();
@@ -89,6 +90,29 @@ impl Writer {
         Ok(Some(batch))
     }
 
+    /// What is spread over many patches is planned once; where a label of it has been
+    /// deleted since, it is resolved anew, which refuses it.
+    async fn drop_stale_plans(&mut self) -> Result<(), Error> {
+        if self.work.iter().all(|w| w.plan.is_none()) {
+            return Ok(());
+        }
+        let mut reader = self.parts.db.reader().await?;
+        let all = labels::all(reader.conn(), self.handle.key).await?;
+        let live: HashSet<&str> = all
+            .iter()
+            .filter(|l| !l.deleted)
+            .map(|l| l.id.as_str())
+            .collect();
+        for work in &mut self.work {
+            let is_live = |record: &Record| match record {
+                Record::Association(a) => live.contains(a.label_id.as_str()),
+                _ => true,
+            };
+            work.plan.take_if(|plan| !plan.iter().all(is_live));
+        }
+        Ok(())
+    }
+
     /// The mirror, as far as the waiting intents need it.
     async fn view(&self) -> Result<View, Error> {
         let intents: Vec<&Intent> = self
@@ -101,11 +125,14 @@ impl Writer {
     }
 
     pub(super) async fn view_of(&self, intents: &[&Intent]) -> Result<View, Error> {
-        let chats: Vec<&str> = intents
+        // Each once, however many intents name it: the database answers per name asked.
+        let mut chats: Vec<&str> = intents
             .iter()
             .flat_map(|i| i.chats())
             .map(|t| t.chat.as_str())
             .collect();
+        chats.sort_unstable();
+        chats.dedup();
         let key = self.handle.key;
         let mut reader = self.parts.db.reader().await?;
         let all = labels::all(reader.conn(), key).await?;

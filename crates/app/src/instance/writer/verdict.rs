@@ -129,6 +129,16 @@ impl Writer {
         let Some(work) = self.work.remove(at) else {
             return;
         };
+        // Of what took several patches, those before are on the phone.
+        let answer = answer.map_err(|error| match error {
+            Error::Pending(_) => error,
+            error if work.patches > 0 => Error::WritePartly {
+                command: id.to_string(),
+                mutations: work.mutations,
+                why: error.to_string(),
+            },
+            error => error,
+        });
         let stays_open = matches!(answer, Err(Error::Pending(_)));
         if work.noted.is_some() && !stays_open && !self.handle.asked.is_done(id) {
             let error = answer.as_ref().err().map(ToString::to_string);

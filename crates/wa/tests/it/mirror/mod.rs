@@ -9,6 +9,7 @@ mod labels;
 mod recovery;
 mod storm;
 mod sync;
+mod together;
 mod witness;
 mod writes;
 

@@ -8,7 +8,8 @@ use labelwire_domain::event::{Event, Kind, Origin};
 use labelwire_domain::ids::WebhookId;
 use labelwire_domain::token::Scope;
 use labelwire_domain::webhook::{Config, Dialect, Secret};
-use labelwire_store::deliveries::{self, Attempt, Delivery, NewDelivery, Standing};
+use labelwire_store::deliveries::{self, NewDelivery};
+pub use labelwire_store::deliveries::{Attempt, Delivery, Standing};
 use labelwire_store::webhooks::{self, NewWebhook};
 
 use crate::access::Caller;
@@ -62,6 +63,14 @@ impl Webhook {
 }
 
 impl App {
+    /// A key for a webhook's secret.
+    #[must_use]
+    pub fn webhook_key(&self) -> [u8; 24] {
+        let mut key = [0; 24];
+        self.entropy().fill(&mut key);
+        key
+    }
+
     /// The webhooks of an instance, by name; `dialect` picks those of one.
     ///
     /// # Errors

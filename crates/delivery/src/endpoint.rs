@@ -87,6 +87,7 @@ type Calls = FuturesUnordered<BoxFuture<'static, Called>>;
 pub(crate) struct Endpoint {
     shared: Arc<Shared>,
     id: String,
+    signal: watch::Sender<Signal>,
     watch: watch::Receiver<Signal>,
     /// What was read of the webhook, and when; no moment where it is to be read anew.
     hook: Option<Arc<Hook>>,
@@ -114,13 +115,14 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(shared: Arc<Shared>, id: String, watch: watch::Receiver<Signal>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, id: String, signal: watch::Sender<Signal>) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         let now = Instant::now();
         Self {
             shared,
             id,
-            watch,
+            watch: signal.subscribe(),
+            signal,
             hook: None,
             hook_read_at: None,
             updated_at: 0,
@@ -172,6 +174,8 @@ impl Endpoint {
                 busy_at = Instant::now();
             } else if busy_at.elapsed() >= LINGER {
                 return;
+            } else {
+                self.nothing_waits();
             }
             let wake = ends_at.unwrap_or_else(|| Instant::now() + self.pause());
             tokio::select! {
@@ -228,11 +232,30 @@ impl Endpoint {
             self.newest = newest.unwrap_or(self.newest);
             self.more = true;
         }
+        // What was passed and is not in memory was replayed, or waits.
         let earlier = |oldest: i64| self.oldest.is_none_or(|known| oldest < known);
-        if oldest.is_some_and(|oldest| oldest <= self.tail && earlier(oldest)) {
+        if oldest.is_some_and(|oldest| {
+            oldest <= self.tail
+                && !self.lanes.knows(oldest)
+                && (earlier(oldest) || !self.lanes.is_waiting())
+        }) {
             self.rewind();
         }
         self.oldest = oldest;
+    }
+
+    /// Makes the supervisor's next look a change where it finds something, though it
+    /// be what it found the last time: deliveries can be replayed.
+    fn nothing_waits(&mut self) {
+        self.oldest = None;
+        let watch = &self.watch;
+        self.signal.send_if_modified(|signal| {
+            // What was not taken in yet stays.
+            if let (Signal::On { oldest, newest, .. }, Ok(false)) = (signal, watch.has_changed()) {
+                (*oldest, *newest) = (None, None);
+            }
+            false
+        });
     }
 
     /// All that waits is to be read from the beginning.

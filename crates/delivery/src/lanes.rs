@@ -52,6 +52,11 @@ impl Lanes {
         self.known.len()
     }
 
+    /// Whether this delivery is in memory, or its end is not written down yet.
+    pub(crate) fn knows(&self, number: i64) -> bool {
+        self.known.contains(&number)
+    }
+
     /// Whether a stored delivery is worth its event being read.
     pub(crate) fn wants(&self, delivery: &Delivery) -> bool {
         !self.known.contains(&delivery.delivery) && !self.blocked.contains_key(&delivery.lane)

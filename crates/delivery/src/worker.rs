@@ -197,8 +197,9 @@ impl Endpoints {
             if let Some(known) = self.signals.get(&webhook_id) {
                 tell(known, signal);
             } else if newest.is_some() {
-                let (send, watch) = watch::channel(signal);
-                let endpoint = Endpoint::new(Arc::clone(&self.shared), webhook_id.clone(), watch);
+                let send = watch::Sender::new(signal);
+                let shared = Arc::clone(&self.shared);
+                let endpoint = Endpoint::new(shared, webhook_id.clone(), send.clone());
                 let task = self.tasks.spawn(endpoint.run());
                 self.names.insert(task.id(), webhook_id.clone());
                 self.signals.insert(webhook_id, send);

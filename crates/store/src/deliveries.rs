@@ -138,7 +138,7 @@ pub async fn page_pending(
     limit: i64,
 ) -> Result<Vec<Delivery>, Error> {
     Ok(
-        on!(conn, c => sqlx::query_as(sql!("deliveries/page_pending"))
+        on!(conn, c, text = "deliveries/page_pending" => sqlx::query_as(text)
         .bind(webhook_id).bind(after).bind(limit).fetch_all(c).await)?,
     )
 }

@@ -3,6 +3,7 @@
 mod chats;
 mod commands;
 mod cursor;
+mod deliveries;
 mod error;
 mod event_view;
 mod format;
@@ -14,6 +15,8 @@ mod messages;
 mod problems;
 mod tokens;
 mod view;
+mod webhook_view;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -46,8 +49,9 @@ pub(crate) use event_view::tell;
          (name = "messages", description = "The messages that carry labels"),
          (name = "commands", description = "What has become of writes"),
          (name = "tokens", description = "Who may ask, and for what"),
+         (name = "webhooks", description = "Where events are sent, and what has become of them"),
          (name = "service", description = "The gateway itself")),
-    components(schemas(error::Problem)),
+    components(schemas(error::Problem, event_view::BodyView)),
 )]
 struct Document;
 
@@ -79,6 +83,14 @@ pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App>
         .routes(routes!(tokens::own))
         .routes(routes!(tokens::get, tokens::revoke))
         .routes(routes!(tokens::rotate))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::patch, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(deliveries::replay_one))
+        .routes(routes!(deliveries::replay))
         .split_for_parts();
     document.info = InfoBuilder::new()
         .title("labelwire")
@@ -99,12 +111,14 @@ pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App>
             "token",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
         );
-    let connect = document.paths.paths.get_mut(instances::CONNECT);
-    if let Some(RefOr::T(body)) = connect
-        .and_then(|path| path.post.as_mut())
-        .and_then(|call| call.request_body.as_mut())
-    {
-        body.required = Some(Required::False);
+    for path in [instances::CONNECT, webhooks::ROTATE] {
+        let path = document.paths.paths.get_mut(path);
+        if let Some(RefOr::T(body)) = path
+            .and_then(|path| path.post.as_mut())
+            .and_then(|call| call.request_body.as_mut())
+        {
+            body.required = Some(Required::False);
+        }
     }
     let document = serde_json::to_value(document).unwrap_or_default();
     router

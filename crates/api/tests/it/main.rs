@@ -14,6 +14,7 @@ mod native;
 mod native_admin;
 mod native_chats;
 mod native_labels;
+mod native_webhooks;
 mod ryze_document;
 mod ryze_people;
 mod ryze_settings;

@@ -9,6 +9,8 @@
 
 mod cli;
 #[cfg(feature = "simulator")]
+mod delivery;
+#[cfg(feature = "simulator")]
 mod demo;
 #[cfg(feature = "simulator")]
 mod dialect;
@@ -20,6 +22,8 @@ mod kill;
 mod plain;
 #[cfg(feature = "simulator")]
 mod process;
+#[cfg(feature = "simulator")]
+mod receiver;
 #[cfg(feature = "simulator")]
 mod thousand;
 mod walls;

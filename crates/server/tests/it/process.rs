@@ -131,12 +131,19 @@ impl Gateway {
     /// Starts it on a database; the account of the first start is found again by
     /// a new one beside it, for tokens are shown once only.
     pub(crate) async fn start(town: &Town, db: &TestDb) -> Self {
+        // Receivers are in the test's process.
+        Self::start_with(town, db, &["--webhooks-allow-private"]).await
+    }
+
+    /// The same with these options.
+    pub(crate) async fn start_with(town: &Town, db: &TestDb, options: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_labelwire"))
             .args(["serve-sim", "--listen", "127.0.0.1:0", "--pre-keys", "30"])
             .args(["--rate-limit", "0", "--rate-limit-create", "0"])
             .args(["--data", data.path().to_str().unwrap()])
             .args(["--database-url", db.url()])
+            .args(options)
             .args(["--sim-ws-url", &town.0.ws_url()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -44,6 +44,24 @@ impl Reader {
         timeout(PATIENCE, reading).await.expect("in time");
     }
 
+    /// Reads until the event about this chat was heard whole.
+    async fn until_chat(&mut self, chat: &str) {
+        let reading = async {
+            let is_there = |reader: &Self| {
+                let events = reader.events();
+                events.iter().any(|(_, event)| event["chat"]["key"] == chat)
+            };
+            while !is_there(self) {
+                let mut piece = [0; 4096];
+                let read = self.stream.read(&mut piece).await.expect("up");
+                assert!(read > 0, "ended before `{chat}`: {}", self.heard);
+                self.heard
+                    .push_str(&String::from_utf8_lossy(&piece[..read]));
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("in time");
+    }
+
     /// What comes until the other side ends.
     async fn rest(&mut self) {
         let mut bytes = Vec::new();
@@ -92,7 +110,7 @@ async fn nothing_is_missed_or_told_twice_across_reconnects_and_restarts() {
     for n in 0..5 {
         put(&stage, &token, n).await;
     }
-    reader.until("5511900000004@").await;
+    reader.until_chat("5511900000004@s.whatsapp.net").await;
     heard.extend(reader.events());
     drop(reader);
     for n in 5..9 {
@@ -108,7 +126,7 @@ async fn nothing_is_missed_or_told_twice_across_reconnects_and_restarts() {
     )
     .await;
     put(&stage, &token, 9).await;
-    reader.until("5511900000009@").await;
+    reader.until_chat("5511900000009@s.whatsapp.net").await;
     heard.extend(reader.events());
     // The server says why it ends, and does not wait for readers.
     stop.send(()).expect("up");
@@ -124,7 +142,7 @@ async fn nothing_is_missed_or_told_twice_across_reconnects_and_restarts() {
     let last = heard.last().expect("some").0;
     let path = format!("/v1/instances/shop/stream?after={last}&token={token}");
     let mut reader = Reader::open(address, &path, "", "").await;
-    reader.until("5511900000010@").await;
+    reader.until_chat("5511900000010@s.whatsapp.net").await;
     heard.extend(reader.events());
     let told = all(&stage, "").await;
     let told: Vec<_> = told
@@ -187,15 +205,9 @@ async fn a_stream_tells_what_is_asked_for_from_now_on() {
         .talk(&stage.account, &["DELETE /v1/instances/shop"])
         .await;
     assert!(gone.contains("\n  20"), "{gone}");
-    reader.rest_or("instance_not_found").await;
+    reader.until("instance_not_found").await;
     stop.send(()).expect("up");
     stage.close().await;
-}
-
-impl Reader {
-    async fn rest_or(&mut self, what: &str) {
-        self.until(what).await;
-    }
 }
 
 /// A frame of a WebSocket the server sent: opcode and content.

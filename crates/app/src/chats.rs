@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::instance::Handle;
 use crate::lists::Labels;
+use crate::timeline::{AsOf, View};
 
 /// Records of a label up to which a page by chat is made from the label's own
 /// chats; with more, the chats are gone through in order, where some are soon found.
@@ -116,6 +117,8 @@ pub struct ChatPages {
     handle: Arc<Handle>,
     query: ChatQuery,
     version: String,
+    /// The moment asked for, where it is not the present.
+    past: Option<Arc<View>>,
 }
 
 impl App {
@@ -131,6 +134,32 @@ impl App {
             handle,
             query,
             version,
+            past: None,
+        })
+    }
+
+    /// Chats by label as they were at a moment.
+    ///
+    /// # Errors
+    /// [`Untold`](crate::timeline::Untold), and those of [`App::chats`].
+    pub async fn chats_as_of(
+        &self,
+        caller: &Caller,
+        name: &str,
+        query: ChatQuery,
+        as_of: AsOf,
+    ) -> Result<ChatPages, Error> {
+        let handle = self.synced(caller, name)?;
+        let names = handle.journal.version(true);
+        let names = names.rsplit('.').next().unwrap_or_default();
+        let past = self.view_of(&handle, as_of).await?;
+        let version = format!("{}.past.{}.{names}", handle.id, past.seq());
+        Ok(ChatPages {
+            app: self.clone(),
+            handle,
+            query,
+            version,
+            past: Some(past),
         })
     }
 
@@ -181,6 +210,14 @@ impl ChatPages {
     /// # Errors
     /// [`Error::CursorExpired`]; the database's.
     pub async fn page(&self, behind: Option<&Place>, limit: usize) -> Result<ChatPage, Error> {
+        if let Some(past) = &self.past {
+            let resolved = self.query.selection.resolve(past.labels());
+            let mut page = past.page(&resolved, self.query.order, behind, limit);
+            if self.query.names {
+                self.name(&mut page.chats).await?;
+            }
+            return Ok(page);
+        }
         let labels = self.app.lists().labels(&self.handle).await?;
         let pager = Pager {
             db: self.app.db(),

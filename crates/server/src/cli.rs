@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use labelwire_api::{CONNECTIONS, Origins, Rate};
+use labelwire_domain::event::Kind;
 use labelwire_domain::intent::LabelRules;
 use labelwire_domain::token::Scopes;
 
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     /// Manages tokens: what opens an account or one of its instances
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Token(Token),
+    /// Drops old history and says so in it; what it came to is kept
+    #[command(
+        after_help = "The state of labels at the last dropped event is kept, so that every later moment\n\
+        can still be told. Events still to be told to a webhook stay."
+    )]
+    Prune(Prune),
     /// Asks a running gateway whether it answers; fails where it does not
     Healthcheck(Healthcheck),
     /// Runs a simulated WhatsApp, a paired gateway and a made-up shop, to look around
@@ -262,6 +269,35 @@ pub(crate) struct RevokeToken {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) owner: Owner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Drops what was seen before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", conflicts_with = "older_than")]
+    #[arg(required_unless_present = "older_than")]
+    pub(crate) before: Option<jiff::Timestamp>,
+    /// Drops what was seen longer ago than this (`90d`, `12h`)
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) older_than: Option<Duration>,
+    /// Kinds of events (`chat.labeled,instance.offline`); all without it
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = kind)]
+    pub(crate) kinds: Vec<Kind>,
+    /// The one instance; all of the account's without it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
+    #[command(flatten)]
+    pub(crate) owner: Owner,
+}
+
+/// A kind of events that can be dropped.
+fn kind(text: &str) -> Result<Kind, String> {
+    let all = labelwire_app::retention::prunable();
+    let known = Kind::parse(text).filter(|kind| all.contains(kind));
+    known.ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|kind| kind.as_str()).collect();
+        format!("write any of {}", words.join(", "))
+    })
 }
 
 /// A time like `90d`.

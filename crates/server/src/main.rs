@@ -19,6 +19,7 @@ mod gateway;
 mod healthcheck;
 mod lifecycle;
 mod listen;
+mod prune;
 #[cfg(not(feature = "simulator"))]
 mod qr;
 mod serve;
@@ -56,6 +57,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => Box::pin(serve::run(args)).await,
         Command::Account(args) => account::run(args).await,
         Command::Token(args) => token::run(args).await,
+        Command::Prune(args) => prune::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await,
         #[cfg(feature = "simulator")]
         Command::Demo(args) => Box::pin(demo::run(args)).await,

@@ -81,7 +81,7 @@ async fn act(db: &Db, command: &TokenCommand, owner: &Owner) -> anyhow::Result<(
     Ok(())
 }
 
-async fn account(db: &Db, name: &str) -> anyhow::Result<AccountId> {
+pub(crate) async fn account(db: &Db, name: &str) -> anyhow::Result<AccountId> {
     let mut reader = db.reader().await?;
     let all = accounts::all(reader.conn()).await?;
     let Some(found) = all.into_iter().find(|account| account.name == name) else {
@@ -92,7 +92,11 @@ async fn account(db: &Db, name: &str) -> anyhow::Result<AccountId> {
     Ok(AccountId::from_stored(found.account_id))
 }
 
-async fn instance(db: &Db, account: &AccountId, name: &str) -> anyhow::Result<InstanceKey> {
+pub(crate) async fn instance(
+    db: &Db,
+    account: &AccountId,
+    name: &str,
+) -> anyhow::Result<InstanceKey> {
     let mut reader = db.reader().await?;
     let found = instances::find_by_name(reader.conn(), account, name).await?;
     let found = found.with_context(|| format!("there is no instance `{name}` in this account"))?;

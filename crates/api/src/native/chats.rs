@@ -13,6 +13,7 @@ use labelwire_domain::selection::{ChatKind as Kind, Selection};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Call;
+use super::as_of::{self, AsOfParam};
 use super::cursor::{self, Bad};
 use super::error::Error;
 use super::format::{ChatKind, ChatsView, Format};
@@ -47,6 +48,7 @@ pub(super) enum Sort {
     LabeledAtDown,
 }
 
+/// A form of lists.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its words are read")]
@@ -135,7 +137,12 @@ impl Asked {
             None => None,
         };
         let words = format!("{selection:?}");
-        let question = cursor::hash([instance, sort, &words]);
+        let moment = query.text("as_of").unwrap_or_default();
+        let question = if moment.is_empty() {
+            cursor::hash([instance, sort, &words])
+        } else {
+            cursor::hash([instance, sort, &words, moment])
+        };
         let timed = order != ChatOrder::Chat;
         let place = query
             .text("cursor")
@@ -216,7 +223,7 @@ fn selection(query: &Query) -> Result<Selection, Refusal> {
     operation_id = "listChats",
     tag = "chats",
     security(("token" = [])),
-    params(InInstance, ChatsParams, Conditions),
+    params(InInstance, ChatsParams, AsOfParam, Conditions),
     responses(
         (status = 200, description = "The chats",
             headers(
@@ -243,7 +250,13 @@ pub(super) async fn list(
     // Who may not see the instance learns nothing about parameters.
     app.instance(&call.caller, labelwire_domain::token::Scope::Read, name)?;
     let asked = Asked::read(&call.query, &headers, name)?;
-    let pages = app.chats(&call.caller, name, asked.query.clone())?;
+    let pages = match as_of::asked(&call.query)? {
+        None => app.chats(&call.caller, name, asked.query.clone())?,
+        Some(moment) => {
+            let query = asked.query.clone();
+            app.chats_as_of(&call.caller, name, query, moment).await?
+        }
+    };
     let tag = tag(&run, &pages, &asked, call.query.text("cursor"));
     let mut response = if matches(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()

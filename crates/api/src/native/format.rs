@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use labelwire_app::chats::LabeledChat;
 use labelwire_domain::selection::ChatKind as Kind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::view::moment;
@@ -109,7 +109,7 @@ impl Format {
 }
 
 /// The sort of a chat.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ChatKind {
     /// One person, by phone number or hidden id.
@@ -129,6 +129,17 @@ impl From<Kind> for ChatKind {
             Kind::Group => Self::Group,
             Kind::Channel => Self::Channel,
             Kind::Other => Self::Other,
+        }
+    }
+}
+
+impl From<ChatKind> for Kind {
+    fn from(kind: ChatKind) -> Self {
+        match kind {
+            ChatKind::Person => Self::Person,
+            ChatKind::Group => Self::Group,
+            ChatKind::Channel => Self::Channel,
+            ChatKind::Other => Self::Other,
         }
     }
 }
@@ -172,7 +183,8 @@ pub(super) struct ChatView {
 }
 
 impl ChatView {
-    fn new(chat: LabeledChat, names: bool) -> Self {
+    /// The chat as it is told, with its name or without.
+    pub(super) fn new(chat: LabeledChat, names: bool) -> Self {
         Self {
             chat: chat.chat,
             kind: chat.kind.into(),
@@ -226,7 +238,7 @@ fn row(chat: &LabeledChat, names: bool, out: &mut Vec<u8>) {
 
 /// A cell. Spreadsheets would take a name that begins like a formula for one: an
 /// apostrophe keeps it text.
-fn cell(text: &str, out: &mut Vec<u8>) {
+pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         "'"
     } else {

@@ -7,12 +7,14 @@ use axum::http::StatusCode;
 use labelwire_app::App;
 use labelwire_app::writes::{LabelEdit, NewLabel};
 use labelwire_domain::label::{PALETTE, parse_color};
+use labelwire_domain::token::Scope;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Call;
+use super::as_of::{self, AsOfParam};
 use super::error::Error;
 use super::problems::{InInstance, OfLabel, Once, ReadProblems, WriteProblems};
 use super::view::{LabelView, LabelsView};
@@ -128,14 +130,19 @@ pub(super) struct CountsView {
     operation_id = "listLabels",
     tag = "labels",
     security(("token" = [])),
-    params(InInstance),
+    params(InInstance, AsOfParam),
     responses((status = 200, body = LabelsView), ReadProblems),
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<LabelsView>, Error> {
-    let labels = app.ordered_labels(&call.caller, call.instance()?).await?;
+    let name = call.instance()?;
+    app.instance(&call.caller, Scope::Read, name)?;
+    let labels = match as_of::asked(&call.query)? {
+        None => app.ordered_labels(&call.caller, name).await?,
+        Some(moment) => app.labels_as_of(&call.caller, name, moment).await?,
+    };
     Ok(Json(labels.into()))
 }
 
@@ -271,14 +278,19 @@ pub(super) async fn reorder(
     operation_id = "countLabels",
     tag = "labels",
     security(("token" = [])),
-    params(InInstance),
+    params(InInstance, AsOfParam),
     responses((status = 200, body = CountsView), ReadProblems),
 )]
 pub(super) async fn counts(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<CountsView>, Error> {
-    let counts = app.label_counts(&call.caller, call.instance()?).await?;
+    let name = call.instance()?;
+    app.instance(&call.caller, Scope::Read, name)?;
+    let counts = match as_of::asked(&call.query)? {
+        None => app.label_counts(&call.caller, name).await?,
+        Some(moment) => app.label_counts_as_of(&call.caller, name, moment).await?,
+    };
     let counts = counts.into_iter().map(|(label, chats)| CountView {
         label: label.into(),
         chats,

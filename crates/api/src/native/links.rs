@@ -6,10 +6,12 @@ use axum::extract::State;
 use labelwire_app::App;
 use labelwire_app::writes::LabelChats;
 use labelwire_domain::label::Label;
+use labelwire_domain::token::Scope;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Call;
+use super::as_of::{self, AsOfParam};
 use super::error::Error;
 use super::problems::{InInstance, OfChat, OfChatLabel, Once, ReadProblems, WriteProblems};
 use super::view::LabelView;
@@ -111,16 +113,22 @@ pub(super) struct DoneView {
     operation_id = "getChatLabels",
     tag = "chats",
     security(("token" = [])),
-    params(OfChat),
+    params(OfChat, AsOfParam),
     responses((status = 200, body = ChatLabelsView), ReadProblems),
 )]
 pub(super) async fn of_chat(
     State(app): State<App>,
     Call(call): Call,
 ) -> Result<Json<ChatLabelsView>, Error> {
-    let found = app
-        .labels_of_chat(&call.caller, call.instance()?, call.param("jid"))
-        .await?;
+    let (name, chat) = (call.instance()?, call.param("jid"));
+    app.instance(&call.caller, Scope::Read, name)?;
+    let found = match as_of::asked(&call.query)? {
+        None => app.labels_of_chat(&call.caller, name, chat).await?,
+        Some(moment) => {
+            app.labels_of_chat_as_of(&call.caller, name, chat, moment)
+                .await?
+        }
+    };
     Ok(Json(found.into()))
 }
 

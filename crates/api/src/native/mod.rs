@@ -1,18 +1,23 @@
 //! The native API, `/v1/…`: errors are problem documents (RFC 9457).
 
+mod as_of;
 mod chats;
 mod commands;
 mod cursor;
 mod deliveries;
 mod error;
 mod event_view;
+mod events;
 mod format;
 mod health;
+mod history;
 mod instances;
 mod labels;
 mod links;
+mod listing;
 mod messages;
 mod problems;
+mod snapshots;
 mod tokens;
 mod view;
 mod webhook_view;
@@ -47,6 +52,8 @@ pub(crate) use event_view::tell;
          (name = "labels", description = "Labels themselves"),
          (name = "chats", description = "The chats that carry labels"),
          (name = "messages", description = "The messages that carry labels"),
+         (name = "events", description = "What happened, and what is happening"),
+         (name = "history", description = "Snapshots, comparisons, and what is kept"),
          (name = "commands", description = "What has become of writes"),
          (name = "tokens", description = "Who may ask, and for what"),
          (name = "webhooks", description = "Where events are sent, and what has become of them"),
@@ -78,6 +85,17 @@ pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App>
         .routes(routes!(messages::of_label))
         .routes(routes!(messages::of_message))
         .routes(routes!(messages::put, messages::take_off))
+        .routes(routes!(events::list))
+        .routes(routes!(events::of_chat))
+        .routes(routes!(events::stream))
+        .routes(routes!(events::socket))
+        .routes(routes!(snapshots::list, snapshots::create))
+        .routes(routes!(snapshots::schedule, snapshots::set_schedule))
+        .routes(routes!(snapshots::get, snapshots::delete))
+        .routes(routes!(snapshots::chats))
+        .routes(routes!(snapshots::diff))
+        .routes(routes!(history::retention, history::set_retention))
+        .routes(routes!(history::erase))
         .routes(routes!(commands::get))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::own))

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, IntoResponses};
 const READ: &[(u16, &str)] = &[
     (
         400,
-        "The request makes no sense: `path_invalid`, `query_invalid`, `instance_name_required`, `invalid_chat`, `invalid_message`, `cursor_mismatch`, `cursor_expired`",
+        "The request makes no sense: `path_invalid`, `query_invalid`, `instance_name_required`, `invalid_chat`, `invalid_message`, `cursor_mismatch`, `cursor_expired`, `as_of_future`, `as_of_before_pairing`, `as_of_pruned`",
     ),
     (
         401,
@@ -19,7 +19,7 @@ const READ: &[(u16, &str)] = &[
     (403, "`instance_mismatch`, `scope_missing`"),
     (
         404,
-        "`instance_not_found`, `label_not_found`, `command_not_found`, `token_not_found`, `webhook_not_found`, `delivery_not_found`, `route_not_found`",
+        "`instance_not_found`, `label_not_found`, `command_not_found`, `token_not_found`, `webhook_not_found`, `delivery_not_found`, `snapshot_not_found`, `route_not_found`",
     ),
     (414, "`url_too_long`"),
     (
@@ -38,7 +38,7 @@ const READ: &[(u16, &str)] = &[
 const WRITE: &[(u16, &str)] = &[
     (
         400,
-        "The request makes no sense: `path_invalid`, `query_invalid`, `body_invalid`, `instance_name_required`, `instance_name_invalid`, `invalid_chat`, `invalid_message`, `invalid_number`, `label_name_invalid`, `color_invalid`, `token_name_invalid`, `scopes_empty`, `expiry_past`, `webhook_invalid`, `idempotency_key_invalid`",
+        "The request makes no sense: `path_invalid`, `query_invalid`, `body_invalid`, `instance_name_required`, `instance_name_invalid`, `invalid_chat`, `invalid_message`, `invalid_number`, `label_name_invalid`, `color_invalid`, `token_name_invalid`, `scopes_empty`, `expiry_past`, `webhook_invalid`, `history_invalid`, `as_of_future`, `as_of_before_pairing`, `as_of_pruned`, `idempotency_key_invalid`",
     ),
     (
         401,
@@ -47,12 +47,12 @@ const WRITE: &[(u16, &str)] = &[
     (403, "`instance_mismatch`, `scope_missing`"),
     (
         404,
-        "`instance_not_found`, `label_not_found`, `token_not_found`, `webhook_not_found`, `delivery_not_found`, `route_not_found`",
+        "`instance_not_found`, `label_not_found`, `token_not_found`, `webhook_not_found`, `delivery_not_found`, `snapshot_not_found`, `route_not_found`",
     ),
     (408, "`body_timeout`: the body stopped coming"),
     (
         409,
-        "It clashes with what is there: `label_name_taken`, `label_limit_reached`, `label_not_editable`, `label_ambiguous`, `label_ids_exhausted`, `instance_name_taken`, `webhook_name_taken`, `webhook_limit_reached`, `webhook_disabled`, `idempotency_in_progress`",
+        "It clashes with what is there: `label_name_taken`, `label_limit_reached`, `label_not_editable`, `label_ambiguous`, `label_ids_exhausted`, `instance_name_taken`, `webhook_name_taken`, `webhook_limit_reached`, `webhook_disabled`, `snapshot_limit_reached`, `idempotency_in_progress`",
     ),
     (413, "`body_too_large`"),
     (414, "`url_too_long`"),
@@ -70,7 +70,7 @@ const WRITE: &[(u16, &str)] = &[
     ),
     (
         502,
-        "`whatsapp_refused`, `write_failed`: nothing was changed",
+        "`whatsapp_refused`, `write_failed`: nothing was changed; `write_incomplete`: only a part was",
     ),
     (
         503,

@@ -150,6 +150,7 @@ fn text(error: &AppError) -> Cow<'static, str> {
         AppError::PairingTimeout => "Timed out waiting for a QR code",
         AppError::RefreshTimeout => "Timed out syncing labels with WhatsApp",
         AppError::CommandNotFound(_) => "Command not found",
+        AppError::Timeline(why) => return why.to_string().into(),
         AppError::WebhookNotFound(_) => "Webhook not found",
         AppError::DeliveryNotFound(_) => "Delivery not found",
         AppError::WebhookNameTaken(_) => "Webhook already exists",
@@ -165,7 +166,6 @@ fn text(error: &AppError) -> Cow<'static, str> {
         AppError::InvalidChat(_) => NUMBER,
         AppError::InvalidNumber(_) => "Number is invalid: write digits with country code",
         AppError::Rejected(reject) => return rejected(reject),
-        AppError::Timeline(untold) => return untold.to_string().into(),
         AppError::Pending(command) => {
             return format!(
                 "WhatsApp has not confirmed the change yet; command {command} tells what becomes of it"

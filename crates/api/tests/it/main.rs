@@ -22,6 +22,8 @@ mod ryze_tags;
 mod slow;
 mod socket;
 mod stage;
+mod streams;
+mod timeline;
 mod tokens;
 mod waha;
 mod wawp;

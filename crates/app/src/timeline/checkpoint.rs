@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use labelwire_domain::clock::Timestamp;
-use labelwire_store::{checkpoints, deliveries, log};
+use labelwire_store::{checkpoints, log};
 
 use super::state::{load, store};
 use crate::app::App;
@@ -20,10 +19,6 @@ const ROWS: i64 = 20_000;
 /// Rows for each part of a state: states of many records are stored more seldom, so
 /// that they take no more room than history itself.
 const ROWS_OF_PART: i64 = 2_000;
-/// Deliveries that arrived are kept so long.
-const DELIVERED: Duration = Duration::from_hours(24 * 7);
-/// Deliveries dropped in one transaction.
-const DROPPED: i64 = 5_000;
 
 impl App {
     /// Looks after history until everything stops.
@@ -60,9 +55,6 @@ impl App {
                 tracing::warn!(instance = %handle.name, %error, "history that is over could not be dropped");
             }
         }
-        if prune && let Err(error) = self.drop_delivered().await {
-            tracing::warn!(%error, "deliveries that arrived long ago could not be dropped");
-        }
     }
 
     /// Stores states on the way through history, so that each moment is near one.
@@ -88,18 +80,5 @@ impl App {
             tx.commit().await?;
         }
         Ok(())
-    }
-
-    async fn drop_delivered(&self) -> Result<(), Error> {
-        let kept = i64::try_from(DELIVERED.as_micros()).unwrap_or(i64::MAX);
-        let before = Timestamp(self.clock().now().0.saturating_sub(kept));
-        loop {
-            let mut tx = self.db().begin().await?;
-            let gone = deliveries::delete_ended(&mut tx, before, DROPPED).await?;
-            tx.commit().await?;
-            if i64::try_from(gone).unwrap_or(DROPPED) < DROPPED || self.tasks().is_stopping() {
-                return Ok(());
-            }
-        }
     }
 }

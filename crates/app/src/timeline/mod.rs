@@ -4,6 +4,9 @@
 mod checkpoint;
 mod diff;
 mod state;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod view;
 
 use std::collections::VecDeque;

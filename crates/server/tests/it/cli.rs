@@ -38,6 +38,7 @@ fn help_is_for_people() {
         vec!["token", "list", "--help"],
         vec!["token", "rotate", "--help"],
         vec!["token", "revoke", "--help"],
+        vec!["prune", "--help"],
         vec!["healthcheck", "--help"],
     ];
     if cfg!(feature = "simulator") {

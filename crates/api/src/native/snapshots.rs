@@ -1,0 +1,631 @@
+//! Snapshots, and what differs between two moments.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use labelwire_app::App;
+use labelwire_app::chats::LabeledChat;
+use labelwire_app::snapshots::{Schedule, Scope, Snapshot};
+use labelwire_app::timeline::{AsOf, ChatChange, Diff, LabelChange};
+use labelwire_domain::label::Label;
+use labelwire_domain::selection::{ChatKind as Kind, Selection};
+use labelwire_domain::token::Scope as Right;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Call;
+use super::as_of;
+use super::chats::FormatWord;
+use super::error::Error;
+use super::format::{ChatKind, ChatView, Format};
+use super::listing::Listing;
+use super::problems::{InInstance, Once, ReadProblems, WriteProblems};
+use super::view::{LabelView, moment};
+use crate::body;
+use crate::call::Call as AnyCall;
+use crate::refusal::Refusal;
+
+/// Which chats a snapshot is of: those that carry these labels, as in `listChats`, and
+/// those named. Without any of it, all.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = SnapshotScope)]
+#[serde(default)]
+pub(super) struct ScopeView {
+    /// Chats that carry at least one of these labels, by id or name in any case.
+    #[schema(required = false)]
+    any: Option<Vec<String>>,
+    /// Chats that carry each of these labels.
+    #[schema(required = false)]
+    all: Vec<String>,
+    /// Chats that carry none of these labels.
+    #[schema(required = false)]
+    none: Vec<String>,
+    /// Chats of these sorts only.
+    #[schema(required = false)]
+    kind: Vec<ChatKind>,
+    /// These chats, in any of their forms, whatever they carry.
+    #[schema(required = false)]
+    chats: Vec<String>,
+}
+
+impl From<ScopeView> for Scope {
+    fn from(view: ScopeView) -> Self {
+        Self {
+            selection: Selection {
+                any: view.any,
+                all: view.all,
+                none: view.none,
+                kinds: view.kind.into_iter().map(Kind::from).collect(),
+            },
+            chats: view.chats,
+        }
+    }
+}
+
+impl From<Scope> for ScopeView {
+    fn from(scope: Scope) -> Self {
+        Self {
+            any: scope.selection.any,
+            all: scope.selection.all,
+            none: scope.selection.none,
+            kind: scope
+                .selection
+                .kinds
+                .into_iter()
+                .map(ChatKind::from)
+                .collect(),
+            chats: scope.chats,
+        }
+    }
+}
+
+/// A snapshot, without what it held.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Snapshot)]
+pub(super) struct SnapshotView {
+    /// Public id.
+    #[schema(example = "snp_01jy0000000000000000000000")]
+    id: String,
+    /// Its name.
+    name: String,
+    /// The event it stands right behind.
+    seq: i64,
+    /// When it was made.
+    #[schema(required, format = DateTime)]
+    created_at: Option<String>,
+    /// Who made it; `job` where the schedule did.
+    #[schema(required)]
+    actor: Option<String>,
+    /// Which chats it is of.
+    selection: ScopeView,
+}
+
+impl From<Snapshot> for SnapshotView {
+    fn from(snapshot: Snapshot) -> Self {
+        Self {
+            id: snapshot.id,
+            name: snapshot.name,
+            seq: snapshot.seq,
+            created_at: moment(snapshot.created_at),
+            actor: snapshot.actor,
+            selection: snapshot.scope.into(),
+        }
+    }
+}
+
+/// Snapshots, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Snapshots)]
+pub(super) struct SnapshotsView {
+    /// The snapshots.
+    snapshots: Vec<SnapshotView>,
+}
+
+/// A snapshot and the labels it held.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SnapshotWithLabels)]
+pub(super) struct WholeView {
+    #[serde(flatten)]
+    snapshot: SnapshotView,
+    /// The live labels, in the account's order.
+    labels: Vec<LabelView>,
+    /// How many chats it holds; `chats` beside it lists them.
+    chat_count: usize,
+}
+
+/// A snapshot to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CreateSnapshot)]
+pub(super) struct CreateSnapshot {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 100, example = "before the campaign")]
+    name: String,
+    /// Which chats it is of; all where it is left out.
+    #[serde(default)]
+    #[schema(required = false)]
+    selection: ScopeView,
+    /// The moment it is of: the `seq` of an event as text, or a time (RFC 3339); now
+    /// where it is left out.
+    as_of: Option<String>,
+}
+
+/// Snapshots made by themselves.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = SnapshotSchedule)]
+pub(super) struct ScheduleView {
+    /// Hours from one to the next; 0 or null: none are made.
+    #[schema(required, minimum = 0, maximum = 8760, example = 24)]
+    every_h: Option<u32>,
+    /// How many of them are kept.
+    #[serde(default = "usual_keep")]
+    #[schema(required = false, minimum = 1, maximum = 500, default = 30)]
+    keep: u32,
+    /// Which chats they are of; all where it is left out.
+    #[serde(default)]
+    #[schema(required = false)]
+    selection: ScopeView,
+}
+
+fn usual_keep() -> u32 {
+    30
+}
+
+impl From<Option<Schedule>> for ScheduleView {
+    fn from(schedule: Option<Schedule>) -> Self {
+        match schedule {
+            None => Self {
+                every_h: None,
+                keep: usual_keep(),
+                selection: ScopeView::default(),
+            },
+            Some(schedule) => Self {
+                every_h: Some(schedule.every_h),
+                keep: schedule.keep,
+                selection: schedule.scope.into(),
+            },
+        }
+    }
+}
+
+/// A snapshot's place in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is only described here")]
+pub(super) struct OfSnapshot {
+    /// The snapshot's id.
+    #[param(
+        min_length = 1,
+        pattern = "^[a-z0-9_]+$",
+        example = "snp_01jy0000000000000000000000"
+    )]
+    snapshot: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is only described here")]
+pub(super) struct FormatParam {
+    /// The form, instead of what `Accept` says.
+    #[param(nullable = false, inline)]
+    format: Option<FormatWord>,
+}
+
+/// The snapshots of an instance, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/instances/{instance}/snapshots",
+    operation_id = "listSnapshots",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance),
+    responses((status = 200, body = SnapshotsView), ReadProblems),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<SnapshotsView>, Error> {
+    let found = app.snapshots(&call.caller, call.instance()?).await?;
+    Ok(Json(SnapshotsView {
+        snapshots: found.into_iter().map(SnapshotView::from).collect(),
+    }))
+}
+
+/// Keeps how chosen chats and labels stand now, or stood at a moment, under a name.
+/// It stays when history of before is dropped.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{instance}/snapshots",
+    operation_id = "createSnapshot",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, Once),
+    request_body = CreateSnapshot,
+    responses((status = 201, body = SnapshotView), WriteProblems),
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Call(call): Call,
+    body: Body,
+) -> Result<(StatusCode, Json<SnapshotView>), Error> {
+    let name = call.instance()?;
+    let asked: CreateSnapshot = body::json(body).await?;
+    let at = match asked.as_of.as_deref().map(str::trim) {
+        None => AsOf::Now,
+        Some(text) => as_of::moment(text).ok_or_else(|| {
+            Refusal::Body("`as_of` is the `seq` of an event or a time (RFC 3339)".to_owned())
+        })?,
+    };
+    let scope = asked.selection.into();
+    let made = app
+        .create_snapshot(&call.caller, name, &asked.name, scope, at)
+        .await?;
+    Ok((StatusCode::CREATED, Json(made.into())))
+}
+
+/// One snapshot, with the labels it held.
+#[utoipa::path(
+    get,
+    path = "/v1/instances/{instance}/snapshots/{snapshot}",
+    operation_id = "getSnapshot",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, OfSnapshot),
+    responses((status = 200, body = WholeView), ReadProblems),
+)]
+pub(super) async fn get(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<WholeView>, Error> {
+    let (name, id) = (call.instance()?, call.param("snapshot"));
+    let snapshot = app.snapshot(&call.caller, name, id).await?;
+    let held = app.snapshot_held(&call.caller, name, id).await?;
+    Ok(Json(WholeView {
+        snapshot: snapshot.into(),
+        labels: held.labels.into_iter().map(LabelView::from).collect(),
+        chat_count: held.chats.len(),
+    }))
+}
+
+/// The chats a snapshot held, each with its labels then, in the forms of `listChats`.
+#[utoipa::path(
+    get,
+    path = "/v1/instances/{instance}/snapshots/{snapshot}/chats",
+    operation_id = "listSnapshotChats",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, OfSnapshot, FormatParam),
+    responses(
+        (status = 200, description = "The chats",
+            content(
+                (super::format::ChatsView = "application/json"),
+                (String = "application/x-ndjson"),
+                (String = "text/csv"),
+            ),
+        ),
+        ReadProblems,
+    ),
+)]
+pub(super) async fn chats(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Call(call): Call,
+) -> Result<Response, Error> {
+    let (name, id) = (call.instance()?, call.param("snapshot"));
+    app.instance(&call.caller, Right::Read, name)?;
+    let format = format(&headers, &call)?;
+    let held = app.snapshot_held(&call.caller, name, id).await?;
+    CHATS
+        .whole(format, stream::once(std::future::ready(Ok(held.chats))))
+        .await
+}
+
+const CHATS: Listing<LabeledChat> = Listing {
+    key: "chats",
+    header: &["chat", "kind", "labeled_at", "label_ids", "labels"],
+    json: |chat| serde_json::to_vec(&ChatView::new(chat.clone(), false)),
+    cells: |chat| {
+        let joined = |of: fn(&Label) -> &str| {
+            let texts: Vec<&str> = chat.labels.iter().map(|put| of(&put.label)).collect();
+            texts.join(";")
+        };
+        vec![
+            chat.chat.clone(),
+            chat.kind.as_str().to_owned(),
+            moment(chat.labeled_at).unwrap_or_default(),
+            joined(|label| &label.id),
+            joined(|label| &label.name),
+        ]
+    },
+};
+
+fn format(headers: &HeaderMap, call: &AnyCall) -> Result<Format, Refusal> {
+    match call.query.text("format") {
+        Some(word) => Format::of(word).ok_or(Refusal::Query("format")),
+        None => Ok(Format::accepted(headers)),
+    }
+}
+
+/// Forgets a snapshot.
+#[utoipa::path(
+    delete,
+    path = "/v1/instances/{instance}/snapshots/{snapshot}",
+    operation_id = "deleteSnapshot",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, OfSnapshot, Once),
+    responses((status = 204), WriteProblems),
+)]
+pub(super) async fn delete(State(app): State<App>, Call(call): Call) -> Result<StatusCode, Error> {
+    app.delete_snapshot(&call.caller, call.instance()?, call.param("snapshot"))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which snapshots are made by themselves.
+#[utoipa::path(
+    get,
+    path = "/v1/instances/{instance}/snapshots/schedule",
+    operation_id = "getSnapshotSchedule",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance),
+    responses((status = 200, body = ScheduleView), ReadProblems),
+)]
+pub(super) async fn schedule(
+    State(app): State<App>,
+    Call(call): Call,
+) -> Result<Json<ScheduleView>, Error> {
+    let schedule = app
+        .snapshot_schedule(&call.caller, call.instance()?)
+        .await?;
+    Ok(Json(schedule.into()))
+}
+
+/// Sets which snapshots are made by themselves. The first is made within a minute;
+/// those beyond `keep` are forgotten, the oldest first.
+#[utoipa::path(
+    put,
+    path = "/v1/instances/{instance}/snapshots/schedule",
+    operation_id = "setSnapshotSchedule",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, Once),
+    request_body = ScheduleView,
+    responses((status = 200, body = ScheduleView), WriteProblems),
+)]
+pub(super) async fn set_schedule(
+    State(app): State<App>,
+    Call(call): Call,
+    body: Body,
+) -> Result<Json<ScheduleView>, Error> {
+    let name = call.instance()?;
+    let asked: ScheduleView = body::json(body).await?;
+    let schedule = asked
+        .every_h
+        .filter(|hours| *hours > 0)
+        .map(|every_h| Schedule {
+            every_h,
+            keep: asked.keep,
+            scope: asked.selection.into(),
+        });
+    let set = app
+        .set_snapshot_schedule(&call.caller, name, schedule)
+        .await?;
+    Ok(Json(set.into()))
+}
+
+/// One end of a comparison.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Moment)]
+pub(super) struct MomentView {
+    /// The event it stands right behind.
+    seq: i64,
+    /// When that was seen here; when the snapshot was made, where history of before was
+    /// dropped.
+    #[schema(required, format = DateTime)]
+    at: Option<String>,
+}
+
+/// A label that has other properties.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LabelChange)]
+pub(super) struct ChangedView {
+    /// As it was.
+    before: LabelView,
+    /// As it is.
+    after: LabelView,
+}
+
+/// What became of labels.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = LabelChanges)]
+pub(super) struct LabelChangesView {
+    /// Those that are there now.
+    created: Vec<LabelView>,
+    /// Those that have another name, colour or place.
+    changed: Vec<ChangedView>,
+    /// Those that are gone.
+    deleted: Vec<LabelView>,
+}
+
+/// A chat that carries other labels.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChatChange)]
+pub(super) struct ChatChangeView {
+    /// The chat, by phone number where that is known.
+    #[schema(example = "5511999999999@s.whatsapp.net")]
+    chat: String,
+    /// Labels it carries now and did not, by id.
+    gained: Vec<LabelView>,
+    /// Labels it carried and does not now, by id, as they were.
+    lost: Vec<LabelView>,
+}
+
+impl From<ChatChange> for ChatChangeView {
+    fn from(change: ChatChange) -> Self {
+        let views = |labels: Vec<Label>| labels.into_iter().map(LabelView::from).collect();
+        Self {
+            chat: change.chat,
+            gained: views(change.gained),
+            lost: views(change.lost),
+        }
+    }
+}
+
+/// What differs between two moments.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Diff)]
+pub(super) struct DiffView {
+    /// The first moment.
+    from: MomentView,
+    /// The other.
+    to: MomentView,
+    /// Labels.
+    labels: LabelChangesView,
+    /// Chats, by id.
+    chats: Vec<ChatChangeView>,
+}
+
+impl From<Diff> for DiffView {
+    fn from(diff: Diff) -> Self {
+        let mut labels = LabelChangesView::default();
+        for change in diff.labels {
+            match change {
+                LabelChange::Created(label) => labels.created.push(label.into()),
+                LabelChange::Deleted(label) => labels.deleted.push(label.into()),
+                LabelChange::Changed { before, after } => labels.changed.push(ChangedView {
+                    before: before.into(),
+                    after: after.into(),
+                }),
+            }
+        }
+        let at = |(seq, at)| MomentView {
+            seq,
+            at: moment(at),
+        };
+        Self {
+            from: at(diff.from),
+            to: at(diff.to),
+            labels,
+            chats: diff.chats.into_iter().map(ChatChangeView::from).collect(),
+        }
+    }
+}
+
+/// One difference, for forms of a line each.
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    chat: Option<String>,
+    label_id: String,
+    label: String,
+    before: Option<String>,
+}
+
+fn lines(diff: Diff) -> Vec<Line> {
+    let line = |kind, chat: Option<&str>, label: Label, before: Option<String>| Line {
+        kind,
+        chat: chat.map(str::to_owned),
+        label_id: label.id,
+        label: label.name,
+        before,
+    };
+    let mut lines = Vec::new();
+    for change in diff.labels {
+        lines.push(match change {
+            LabelChange::Created(label) => line("label.created", None, label, None),
+            LabelChange::Deleted(label) => line("label.deleted", None, label, None),
+            LabelChange::Changed { before, after } => {
+                line("label.changed", None, after, Some(before.name))
+            }
+        });
+    }
+    for ChatChange { chat, gained, lost } in diff.chats {
+        let chat = Some(chat.as_str());
+        lines.extend(
+            gained
+                .into_iter()
+                .map(|l| line("chat.labeled", chat, l, None)),
+        );
+        lines.extend(
+            lost.into_iter()
+                .map(|l| line("chat.unlabeled", chat, l, None)),
+        );
+    }
+    lines
+}
+
+const LINES: Listing<Line> = Listing {
+    key: "changes",
+    header: &["type", "chat", "label_id", "label", "before"],
+    json: |line| serde_json::to_vec(line),
+    cells: |line| {
+        vec![
+            line.kind.to_owned(),
+            line.chat.clone().unwrap_or_default(),
+            line.label_id.clone(),
+            line.label.clone(),
+            line.before.clone().unwrap_or_default(),
+        ]
+    },
+};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is only described here")]
+pub(super) struct DiffParams {
+    /// The first moment: the `seq` of an event, a time (RFC 3339), or a snapshot's id.
+    #[param(example = "snp_01jy0000000000000000000000")]
+    from: String,
+    /// The other moment, in the same forms; `now` where it is left out.
+    #[param(nullable = false, example = "now")]
+    to: Option<String>,
+}
+
+/// What differs between two moments: labels made, changed and deleted, and chats that
+/// carry other labels. With a snapshot of some chats, the comparison is about those.
+///
+/// NDJSON and CSV have a line a difference.
+#[utoipa::path(
+    get,
+    path = "/v1/instances/{instance}/diff",
+    operation_id = "diff",
+    tag = "history",
+    security(("token" = [])),
+    params(InInstance, DiffParams, FormatParam),
+    responses(
+        (status = 200, description = "What differs",
+            content(
+                (DiffView = "application/json"),
+                (String = "application/x-ndjson"),
+                (String = "text/csv"),
+            ),
+        ),
+        ReadProblems,
+    ),
+)]
+pub(super) async fn diff(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Call(call): Call,
+) -> Result<Response, Error> {
+    let name = call.instance()?;
+    app.instance(&call.caller, Right::Read, name)?;
+    let format = format(&headers, &call)?;
+    let side = |of: &'static str, usual: Option<&'static str>| {
+        let text = call.query.text(of).or(usual);
+        text.and_then(as_of::side).ok_or(Refusal::Query(of))
+    };
+    let (from, to) = (side("from", None)?, side("to", Some("now"))?);
+    let diff = app.diff(&call.caller, name, &from, &to).await?;
+    if format == Format::Json {
+        return Ok(Json(DiffView::from(diff)).into_response());
+    }
+    LINES
+        .whole(format, stream::once(std::future::ready(Ok(lines(diff)))))
+        .await
+}

@@ -30,6 +30,7 @@ mod refusal;
 mod router;
 mod ryze;
 mod serve;
+mod stream;
 mod told;
 mod waha;
 mod wawp;

@@ -23,6 +23,7 @@ use crate::guard::Guarded;
 use crate::layers::RequestIds;
 use crate::line::{Answer, Heard, Line, Timeouts};
 use crate::router::Config;
+use crate::stream::Closing;
 
 /// Bytes that wait in the kernel to be sent. With more, a reader that is slow but
 /// alive would look dead for minutes: the kernel asks for no more until it has
@@ -113,10 +114,12 @@ impl Door {
         let heard = Heard::new(stream, Arc::clone(&line), place);
         let io = TokioIo::new(Guarded::new(heard, self.ids));
         let (router, on) = (self.router, Arc::clone(&line));
+        let closing = Closing(self.connections.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             on.asked();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(closing.clone());
             let (answer, on) = (router.clone().call(request), Arc::clone(&on));
             async move {
                 let response = answer.await?;

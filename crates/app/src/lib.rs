@@ -27,6 +27,7 @@ pub mod phone;
 pub mod profile;
 pub mod running;
 pub mod settings;
+pub mod streams;
 pub mod tasks;
 pub mod tokens;
 pub mod webhook_sets;

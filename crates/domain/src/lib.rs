@@ -15,6 +15,7 @@ pub mod clock;
 pub mod collection;
 pub mod contact;
 pub mod event;
+pub mod event_filter;
 pub mod ids;
 pub mod instance;
 pub mod intent;

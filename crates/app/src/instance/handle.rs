@@ -249,6 +249,11 @@ impl Handle {
         self.ended.cancel();
     }
 
+    /// Resolves when the instance is deleted.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Asks WhatsApp for a pairing code for a number (digits).
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod limit;
 mod line;
 mod native;
 mod pieces;
+mod push;
 mod qr;
 mod query;
 mod refusal;

@@ -168,17 +168,23 @@ pub(crate) fn colored(id: &str, name: &str, color: i32) -> Value {
 }
 
 /// A message as those dialects tell it that say `…@c.us`.
-pub(crate) fn chat_message(event: &Event) -> Value {
+pub(crate) fn chat_message(hook: &Hook, event: &Event) -> Value {
     let chat = c_us(chat(event));
     let message = Message::of(event);
     let id = event.message_id.as_deref().unwrap_or_default();
     let labels = message.labels.iter();
     let labels: Vec<Value> = labels.map(|l| colored(&l.id, &l.name, l.color)).collect();
     let is_group = chat.ends_with("@g.us");
+    let own = hook.profile.jid.as_deref().map(c_us);
+    let (from, to) = match message.from_me {
+        true => (own, Some(chat.clone())),
+        false => (Some(chat.clone()), own),
+    };
     json!({
         "id": format!("{}_{chat}_{id}", message.from_me),
         "timestamp": event.at.as_millis() / 1_000,
-        "from": chat,
+        "from": from,
+        "to": to,
         "fromMe": message.from_me,
         "source": "app",
         "participant": is_group.then(|| c_us(&message.from)),

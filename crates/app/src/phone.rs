@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use labelwire_domain::change::Record;
 use labelwire_domain::chat::ChatJid;
+use labelwire_domain::clock::Timestamp;
 use labelwire_domain::collection::Step;
 use labelwire_domain::contact::ContactNews;
 use labelwire_domain::ids::InstanceKey;
@@ -32,6 +33,8 @@ pub enum PhoneEvent {
     LidsLearned(Vec<(String, String)>),
     /// Names that were learned; nothing waits for them.
     Contacts(Vec<ContactNews>),
+    /// A message came in or went out; nothing waits for it.
+    Message(Box<HeardMessage>),
     /// A QR code to scan; the one before is void.
     Qr(String),
     /// No QR code is left; the client has stopped.
@@ -57,6 +60,38 @@ pub enum PhoneEvent {
     SyncSkipped,
     /// Asked by ourselves: everything queued before has been handled.
     Barrier(oneshot::Sender<Settled>),
+}
+
+/// A message that came in, or that the account wrote.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeardMessage {
+    /// WhatsApp's id of it.
+    pub id: String,
+    /// Where it was written.
+    pub chat: ChatJid,
+    /// Who wrote it; `None` for the account itself, where that is not said.
+    pub from: Option<ChatJid>,
+    /// Whether the account wrote it.
+    pub from_me: bool,
+    /// When, on WhatsApp.
+    pub at: Timestamp,
+    /// What it is: `text`, `image`, `video`, `audio`, `document`, `sticker`,
+    /// `location`, `contact`, `poll`, `reaction` or `unknown`.
+    pub kind: &'static str,
+    /// What it says, or what stands below a picture. Never logged.
+    pub text: Option<String>,
+    /// The name who wrote it shows of themselves.
+    pub push_name: Option<String>,
+}
+
+/// Neither numbers nor text.
+impl std::fmt::Debug for HeardMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeardMessage")
+            .field("from_me", &self.from_me)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an instance says once its queue was handled up to a point.

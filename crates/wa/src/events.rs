@@ -13,6 +13,7 @@ use whatsapp_rust::types::events::{Event, EventHandler};
 
 use crate::backend::{REGULAR, RegularOverlay, StepSink};
 use crate::contacts::Ears;
+use crate::heard;
 use crate::send::Acks;
 use crate::translate;
 
@@ -49,6 +50,11 @@ impl EventHandler for Forward {
             Event::ServerAck(ack) => self.acks.came(ack),
             other => {
                 self.names.hear(&event);
+                if let Event::Messages(batch) = other {
+                    for message in batch.iter().filter_map(heard::message) {
+                        let _ = self.events.send(PhoneEvent::Message(Box::new(message)));
+                    }
+                }
                 if let Some(event) = standing(other) {
                     let _ = self.events.send(event);
                 }

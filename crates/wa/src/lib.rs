@@ -13,6 +13,7 @@ pub mod backend;
 mod connector;
 mod contacts;
 mod events;
+mod heard;
 #[cfg(feature = "simulator")]
 mod loopback;
 mod mutation;

@@ -156,7 +156,7 @@ pub(super) struct ChannelView {
     #[schema(required)]
     enabled: bool,
     #[schema(required)]
-    events: Vec<String>,
+    pub(super) events: Vec<String>,
     #[schema(required)]
     media_base64: bool,
 }

@@ -12,11 +12,12 @@ mod instances;
 mod messages;
 mod people;
 mod settings;
+mod socket;
 mod view;
 mod webhooks;
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{Extension, FromRequestParts};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -28,6 +29,7 @@ use utoipa_axum::routes;
 use crate::call;
 use crate::refusal::Refusal;
 use error::Error;
+use socket::BaseUrl;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -92,6 +94,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
             );
     }
     router
+        .route("/ws/{instance}", get(socket::open))
+        .layer(Extension(BaseUrl(base_url.unwrap_or_default().into())))
         // Another name of the same.
         .route("/api/events/webhook/{instance}", get(webhooks::get))
         .route(

@@ -9,10 +9,14 @@ pub(crate) mod sse;
 pub(crate) mod ws;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, stream};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use futures_util::Stream;
+use futures_util::stream;
 use labelwire_app::instance::Handle;
 use labelwire_app::tasks::Tasks;
 use labelwire_app::{App, Caller, Error};
@@ -32,6 +36,14 @@ const PAGE: usize = 256;
 /// each request that came over a socket.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Closing(pub(crate) Tasks);
+
+impl<S: Sync> FromRequestParts<S> for Closing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
 
 /// What a reader is sent.
 #[derive(Debug)]

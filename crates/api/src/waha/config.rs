@@ -267,6 +267,12 @@ pub(super) fn kept(settings: Option<&Settings>) -> Fields {
     settings.map(|s| s.group(GROUP)).unwrap_or_default()
 }
 
+/// What the caller wants told with each event.
+pub(super) fn metadata(kept: &Fields) -> Value {
+    let config = kept.get(CONFIG);
+    config.map_or(Value::Null, |config| config["metadata"].clone())
+}
+
 /// Configures a session anew.
 ///
 /// # Errors

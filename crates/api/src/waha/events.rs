@@ -72,7 +72,7 @@ pub(crate) fn tell(hook: &Hook, event: &Event) -> Option<Told> {
             &none
         },
         me: me.unwrap_or_default(),
-        payload: payload(event),
+        payload: payload(hook, event),
         engine: "LABELWIRE",
         environment: environment(),
     };
@@ -95,10 +95,10 @@ fn name(hook: &Hook, event: &Event) -> Option<&'static str> {
     Some(name)
 }
 
-fn payload(event: &Event) -> Value {
+fn payload(hook: &Hook, event: &Event) -> Value {
     let label = Label::of(event);
     match event.kind {
-        Kind::MessageReceived => told::chat_message(event),
+        Kind::MessageReceived => told::chat_message(hook, event),
         Kind::LabelCreated | Kind::LabelChanged | Kind::LabelDeleted => shape(&label),
         Kind::ChatLabeled | Kind::ChatUnlabeled => json!({
             "labelId": label.id,

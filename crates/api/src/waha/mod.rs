@@ -14,6 +14,7 @@ pub(crate) mod events;
 mod labels;
 mod server;
 mod sessions;
+mod socket;
 mod view;
 
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
     labels::describe(&mut document);
     // Its documentation writes these with a slash at the end.
     router
+        .route("/ws", get(socket::open))
+        .route("/ws/", get(socket::open))
         .route("/ping/", get(server::ping))
         .route(
             "/api/{session}/labels/",
@@ -152,7 +155,9 @@ fn describe(document: &mut utoipa::openapi::OpenApi, base_url: Option<&str>) {
 pub(crate) fn owns(path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
     match (parts.next(), parts.next(), parts.next()) {
-        (Some("ping" | "waha"), ..) | (Some("api"), Some("sessions" | "server"), _) => true,
+        (Some("ws"), None | Some(""), None)
+        | (Some("ping" | "waha"), ..)
+        | (Some("api"), Some("sessions" | "server"), _) => true,
         (Some("api"), Some(_), Some(third)) => matches!(third, "labels" | "auth"),
         _ => false,
     }
@@ -194,6 +199,7 @@ mod tests {
     fn a_path_belongs_to_one_dialect() {
         for own in [
             "/ping",
+            "/ws",
             "/waha/openapi.json",
             "/api/sessions",
             "/api/sessions/",
@@ -212,6 +218,7 @@ mod tests {
             "/api",
             "/api/chat/tag/labels",
             "/api/instance/list",
+            "/ws/shop",
             "/v1/instances",
             "/label/findLabels/shop",
         ] {

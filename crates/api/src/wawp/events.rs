@@ -64,7 +64,7 @@ pub(crate) fn tell(hook: &Hook, event: &Event) -> Option<Told> {
         metadata: json!({}),
         engine: "LABELWIRE",
         event: name,
-        payload: payload(event),
+        payload: payload(hook, event),
         me: me.unwrap_or_default(),
     };
     Some(Told {
@@ -86,10 +86,10 @@ fn name(hook: &Hook, event: &Event) -> Option<&'static str> {
     Some(name)
 }
 
-fn payload(event: &Event) -> Value {
+fn payload(hook: &Hook, event: &Event) -> Value {
     let label = Label::of(event);
     match event.kind {
-        Kind::MessageReceived => told::chat_message(event),
+        Kind::MessageReceived => told::chat_message(hook, event),
         Kind::LabelCreated | Kind::LabelChanged => json!({"label": {
             "id": label.id,
             "name": label.name,

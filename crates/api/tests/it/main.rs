@@ -2,6 +2,7 @@
 
 mod cors;
 mod dialect_events;
+mod dialect_sockets;
 mod dialect_webhooks;
 mod evolution;
 mod fake;

@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::handle::{Ask, Handle, Line, Parts, Recovery, Status};
+use super::messages::Messages;
 use super::names;
 use crate::error::Error;
 use crate::ingest::{self, Applied, REGULAR};
-use crate::phone::{PhoneError, PhoneEvent, Settled};
+use crate::phone::{HeardMessage, PhoneError, PhoneEvent, Settled};
 
 /// Records one transaction takes before others get their turn at the database.
 const RECORDS_PER_COMMIT: usize = 5_000;
@@ -49,13 +50,20 @@ pub(super) struct Actor {
     last_step: Instant,
     /// 0: none runs; 1: one runs; [`OWED`]: one runs and another is to follow.
     catch_ups: Arc<AtomicU8>,
+    messages: Messages,
+    /// Messages heard behind steps that are not committed yet: what is told with them
+    /// is what those make.
+    heard: Vec<HeardMessage>,
 }
 
 impl Actor {
     pub(super) fn new(parts: Arc<Parts>, handle: Arc<Handle>, asks: mpsc::Receiver<Ask>) -> Self {
+        let messages = Messages::open(&parts, &handle);
         Self {
             parts,
             handle,
+            messages,
+            heard: Vec::new(),
             asks,
             client: None,
             batcher: Batcher::default(),
@@ -247,6 +255,8 @@ impl Actor {
                         break;
                     }
                 }
+                // It says nothing of labels, so it is no reason to commit.
+                PhoneEvent::Message(message) => self.heard.push(*message),
                 other => {
                     self.flush_current().await;
                     self.on_event(other).await;
@@ -255,6 +265,7 @@ impl Actor {
             next = self.client.as_mut().and_then(|c| c.events.try_recv().ok());
         }
         self.flush_current().await;
+        self.messages.tell(self.heard.drain(..));
     }
 
     fn on_step(&mut self, seq: u64, task: u64, step: Step) {
@@ -271,7 +282,7 @@ impl Actor {
 
     async fn on_event(&mut self, event: PhoneEvent) {
         match event {
-            PhoneEvent::Step { .. } => {}
+            PhoneEvent::Step { .. } | PhoneEvent::Message(_) => {}
             PhoneEvent::LidsLearned(pairs) => self.merge(&pairs).await,
             PhoneEvent::Contacts(news) => {
                 let now = self.parts.clock.now();

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use labelwire_domain::clock::{Clock, Timestamp};
+use labelwire_domain::event::Event;
 use labelwire_domain::ids::{AccountId, InstanceId, InstanceKey};
 use labelwire_domain::instance::{Profile, State};
 use labelwire_domain::intent::LabelRules;
 use labelwire_store::Db;
 use labelwire_store::instances::Instance;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
@@ -28,6 +29,9 @@ const REPLAY_FRESH_MICROS: i64 = 10_000_000;
 /// The longest pause before what is new is fetched once more: WhatsApp may be busy,
 /// but whoever reads the labels waits.
 const CATCH_UP_PAUSE: Duration = Duration::from_secs(10);
+
+/// Passing events a listener may be behind by before it misses some.
+const PASSING: usize = 256;
 
 /// How often work that recovers is looked at.
 const RECOVERY_TICK: Duration = Duration::from_millis(500);
@@ -111,6 +115,8 @@ pub struct Handle {
     pub journal: Journal,
     /// The end of its history.
     pub feed: Feed,
+    /// What is told and not kept in history, to whoever listens just now.
+    pub(super) passing: broadcast::Sender<Arc<Event>>,
     pub(super) status: watch::Sender<Status>,
     pub(super) line: Mutex<Option<Line>>,
     pub(super) asked: Asked,
@@ -140,6 +146,7 @@ impl Handle {
             name: row.name.clone(),
             journal: Journal::default(),
             feed: Feed::new(row.key(), row.name.clone()),
+            passing: broadcast::Sender::new(PASSING),
             status: watch::Sender::new(Status {
                 state,
                 reason: row.reason.clone(),
@@ -174,6 +181,13 @@ impl Handle {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// Tells of what is not kept in history: messages, with their text. Who is slow
+    /// misses some.
+    #[must_use]
+    pub fn passing(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.passing.subscribe()
     }
 
     /// Runs a client, if none runs.

@@ -4,6 +4,7 @@ mod actor;
 mod asked;
 mod handle;
 mod journal;
+mod messages;
 mod names;
 mod writer;
 

@@ -8,7 +8,7 @@ use labelwire_store::{Db, contacts};
 
 use super::Handle;
 use crate::error::Error;
-use crate::phone::{PublicProfile, SentMessage};
+use crate::phone::{HeardMessage, PhoneEvent, PublicProfile, SentMessage};
 
 /// Writes names in one transaction. A name that cannot be written is lost until
 /// WhatsApp tells it again: that is no reason to start the client anew.
@@ -40,7 +40,19 @@ impl Handle {
     ) -> Result<SentMessage, Error> {
         let line = self.connected_line()?;
         let sent = line.phone.send_text(chat, text, reply_to).await;
-        sent.map_err(|e| self.phone_error(&e))
+        let sent = sent.map_err(|e| self.phone_error(&e))?;
+        // WhatsApp tells the account's other devices of it, and not this one.
+        let _ = line.events.send(PhoneEvent::Message(Box::new(HeardMessage {
+            id: sent.id.clone(),
+            chat: chat.clone(),
+            from: None,
+            from_me: true,
+            at: Timestamp::from_millis(sent.timestamp_s.saturating_mul(1_000)),
+            kind: "text",
+            text: Some(text.to_owned()),
+            push_name: None,
+        })));
+        Ok(sent)
     }
 
     /// What WhatsApp tells of a person.

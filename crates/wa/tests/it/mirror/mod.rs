@@ -6,6 +6,7 @@ mod gateway;
 mod identity;
 mod inbound;
 mod labels;
+mod messages;
 mod recovery;
 mod storm;
 mod sync;

@@ -13,7 +13,6 @@ use crate::layers::RequestId;
 use crate::limit::Gate;
 use crate::query::Query;
 use crate::refusal::Refusal;
-use crate::stream::Closing;
 
 /// A request that knows who asks.
 pub(crate) struct Call {
@@ -21,8 +20,6 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     /// The query string.
     pub(crate) query: Query,
-    /// Tells when the connection is to be closed, for answers without an end.
-    pub(crate) closing: Closing,
     params: Vec<(String, String)>,
 }
 
@@ -52,11 +49,9 @@ impl Call {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let closing = parts.extensions.get::<Closing>().cloned();
         Ok(Self {
             caller,
             query,
-            closing: closing.unwrap_or_default(),
             params,
         })
     }

@@ -26,6 +26,11 @@ pub struct Timeouts {
     pub body: Duration,
     /// For taking the next piece of an answer.
     pub stall: Duration,
+    /// Between two signs of life on a stream of events; its token is looked at again
+    /// each time.
+    pub beat: Duration,
+    /// For taking events off a stream; then it is ended with a reason.
+    pub slow: Duration,
 }
 
 impl Default for Timeouts {
@@ -35,6 +40,8 @@ impl Default for Timeouts {
             idle: Duration::from_secs(75),
             body: Duration::from_secs(30),
             stall: Duration::from_mins(1),
+            beat: Duration::from_secs(15),
+            slow: Duration::from_secs(10),
         }
     }
 }

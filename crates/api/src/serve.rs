@@ -114,7 +114,7 @@ impl Door {
         let heard = Heard::new(stream, Arc::clone(&line), place);
         let io = TokioIo::new(Guarded::new(heard, self.ids));
         let (router, on) = (self.router, Arc::clone(&line));
-        let closing = Closing(self.connections.clone());
+        let closing = Closing::new(self.connections.clone(), self.timeouts);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             on.asked();
             let mut request = request.map(Body::new);

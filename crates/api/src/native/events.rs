@@ -25,7 +25,7 @@ use super::listing::Listing;
 use super::problems::{InInstance, OfChat, ReadProblems};
 use crate::query::Query;
 use crate::refusal::Refusal;
-use crate::stream::{begin, follow, sse, ws};
+use crate::stream::{Closing, begin, follow, sse, ws};
 
 /// Most events of a page.
 const MOST: usize = 1_000;
@@ -376,6 +376,7 @@ fn parts(
 async fn followed(
     app: &App,
     call: &crate::call::Call,
+    closing: Closing,
     named: Option<i64>,
 ) -> Result<impl stream::Stream<Item = crate::stream::Frame> + Send + use<>, Error> {
     let name = call.instance()?;
@@ -395,7 +396,7 @@ async fn followed(
         app.clone(),
         handle,
         call.caller.clone(),
-        call.closing.clone(),
+        closing,
         cursor,
         filter,
         tell,
@@ -424,6 +425,7 @@ async fn followed(
 pub(super) async fn stream(
     State(app): State<App>,
     headers: HeaderMap,
+    closing: Closing,
     Call(call): Call,
 ) -> Result<Response, Error> {
     let named = sse::last_event_id(&headers).map_err(|()| {
@@ -433,7 +435,7 @@ pub(super) async fn stream(
             "header `Last-Event-ID` is not the `id` of an event of this stream",
         )
     })?;
-    Ok(sse::answer(followed(&app, &call, named).await?))
+    Ok(sse::answer(followed(&app, &call, closing, named).await?))
 }
 
 /// Events as they happen, over a WebSocket: each a text message of the JSON that
@@ -457,10 +459,11 @@ pub(super) async fn stream(
 )]
 pub(super) async fn socket(
     State(app): State<App>,
+    closing: Closing,
     Call(call): Call,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
-    let frames = followed(&app, &call, None).await?;
+    let frames = followed(&app, &call, closing.clone(), None).await?;
     let upgrade = upgrade.map_err(|_| {
         Error::new(
             StatusCode::UPGRADE_REQUIRED,
@@ -468,5 +471,5 @@ pub(super) async fn socket(
             "this is a WebSocket; `stream` beside it speaks plain HTTP",
         )
     })?;
-    Ok(ws::answer(upgrade, call.closing.clone(), frames))
+    Ok(ws::answer(upgrade, closing, frames))
 }

@@ -11,12 +11,10 @@ pub(crate) mod ws;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use futures_util::Stream;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use labelwire_app::instance::Handle;
 use labelwire_app::tasks::Tasks;
 use labelwire_app::{App, Caller, Error};
@@ -25,17 +23,25 @@ use labelwire_domain::event_filter::EventFilter;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Between two signs of life; the token is looked at again each time.
-const BEAT: Duration = Duration::from_secs(15);
-/// How long a reader may take for what was handed to its connection.
-const SLOW: Duration = Duration::from_secs(10);
+use crate::line::Timeouts;
+
 /// Events read at a time.
 const PAGE: usize = 256;
 
-/// Tells who keeps a connection open that the server wants to close it. Comes with
-/// each request that came over a socket.
+/// Tells who keeps a connection open that the server wants to close it, and how
+/// patient it is. Comes with each request that came over a socket.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Closing(pub(crate) Tasks);
+pub(crate) struct Closing {
+    tasks: Tasks,
+    timeouts: Timeouts,
+}
+
+impl Closing {
+    /// Of a server whose connections are these tasks.
+    pub(crate) const fn new(tasks: Tasks, timeouts: Timeouts) -> Self {
+        Self { tasks, timeouts }
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for Closing {
     type Rejection = Infallible;
@@ -136,12 +142,12 @@ pub(crate) fn follow(
         app,
         handle,
         caller,
-        closing,
         cursor,
         filter,
         render,
         queue: VecDeque::new(),
-        beat: Instant::now() + BEAT,
+        beat: Instant::now() + closing.timeouts.beat,
+        closing,
         handed: None,
     };
     stream::unfold(Some(follower), |state| async move {
@@ -176,7 +182,11 @@ impl<R: Fn(&Event) -> Option<String>> Follower<R> {
     async fn next(&mut self) -> Frame {
         // A connection asks for more as soon as it has room: that it took so long
         // says how long it had none.
-        if self.handed.take().is_some_and(|at| at.elapsed() > SLOW) {
+        if self
+            .handed
+            .take()
+            .is_some_and(|at| at.elapsed() > self.closing.timeouts.slow)
+        {
             return Frame::End(End::Slow);
         }
         let frame = self.wait().await.unwrap_or_else(|error| {
@@ -189,11 +199,11 @@ impl<R: Fn(&Event) -> Option<String>> Follower<R> {
 
     async fn wait(&mut self) -> Result<Frame, Error> {
         loop {
-            if self.closing.0.is_stopping() {
+            if self.closing.tasks.is_stopping() {
                 return Ok(Frame::End(End::Stopping));
             }
             if Instant::now() >= self.beat {
-                self.beat = Instant::now() + BEAT;
+                self.beat = Instant::now() + self.closing.timeouts.beat;
                 return Ok(if self.app.is_still_welcome(&self.caller).await? {
                     Frame::Beat(self.cursor)
                 } else {
@@ -221,7 +231,7 @@ impl<R: Fn(&Event) -> Option<String>> Follower<R> {
                 continue;
             }
             tokio::select! {
-                () = self.closing.0.stopping() => {}
+                () = self.closing.tasks.stopping() => {}
                 () = self.handle.ended() => return Ok(Frame::End(End::Deleted)),
                 _ = self.news.changed() => {}
                 () = sleep_until(self.beat) => {}

@@ -26,7 +26,7 @@ pub(crate) fn answer(
         .on_upgrade(move |socket| async move {
             // As a task of the server, which waits for it at its end.
             let (done, wait) = oneshot::channel::<()>();
-            closing.0.spawn(async move {
+            closing.tasks.spawn(async move {
                 send(socket, frames).await;
                 drop(done);
             });

@@ -21,6 +21,8 @@ const PATIENT: Timeouts = Timeouts {
     idle: LONG,
     body: LONG,
     stall: LONG,
+    beat: LONG,
+    slow: LONG,
 };
 
 async fn open(address: SocketAddr) -> TcpStream {

@@ -3,6 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use labelwire_domain::clock::Timestamp;
+use labelwire_domain::event::{Kind, Origin};
+use labelwire_domain::instance::State;
+use labelwire_domain::token::Scope;
+use labelwire_store::log::{self, NewEntry};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -33,10 +38,12 @@ impl Reader {
     /// Reads until this was heard.
     async fn until(&mut self, what: &str) {
         let reading = async {
-            while !self.heard.contains(what) {
-                let mut piece = [0; 4096];
+            let mut piece = vec![0; 256 * 1024];
+            let mut from = 0;
+            while !self.heard[from..].contains(what) {
+                from = self.heard.len().saturating_sub(what.len());
                 let read = self.stream.read(&mut piece).await.expect("up");
-                assert!(read > 0, "ended before `{what}`: {}", self.heard);
+                assert!(read > 0, "ended before `{what}`");
                 self.heard
                     .push_str(&String::from_utf8_lossy(&piece[..read]));
             }
@@ -137,6 +144,7 @@ async fn nothing_is_missed_or_told_twice_across_reconnects_and_restarts() {
         reader.heard
     );
     let stage = stage.reopened().await;
+    stage.stands("shop", |s| s.state == State::Connected).await;
     put(&stage, &token, 10).await;
     let (address, stop) = serve(&stage).await;
     let last = heard.last().expect("some").0;
@@ -263,5 +271,85 @@ async fn a_websocket_tells_the_same_events() {
     stop.send(()).expect("up");
     let (opcode, content) = frame(&mut socket).await;
     assert_eq!((opcode, &content[..2]), (8, &1012_u16.to_be_bytes()[..]));
+    stage.close().await;
+}
+
+/// Large rows of history, as many as no socket takes at once.
+async fn flood(stage: &Stage) -> i64 {
+    let caller = stage.caller().await;
+    let handle = stage
+        .app
+        .instance(&caller, Scope::Read, "shop")
+        .expect("there");
+    let body = serde_json::json!({ "reason": "x".repeat(4_000) });
+    let entry = NewEntry::new(Timestamp(1), Kind::InstanceOffline, Origin::Sync, &body);
+    let mut tx = stage.db.begin().await.expect("begun");
+    let rows = vec![entry; 6_000];
+    let last = log::append(&mut tx, handle.key, Timestamp(1), &rows)
+        .await
+        .expect("appended");
+    tx.commit().await.expect("committed");
+    last.expect("some")
+}
+
+#[tokio::test]
+async fn who_is_too_slow_is_told_so_and_can_resume() {
+    let short = Duration::from_millis(300);
+    let (stage, token) = Stage::shop_with(|config| config.timeouts.slow = short).await;
+    let last = flood(&stage).await;
+    let (address, stop) = serve(&stage).await;
+    let path = "/v1/instances/shop/stream?after=0";
+    let mut reader = Reader::open(address, path, &token, "").await;
+    reader.until("welcome").await;
+    // It does something else for a while.
+    tokio::time::sleep(short * 5).await;
+    reader.until("too_slow").await;
+    let heard = reader.events();
+    assert!(heard.len() < 6_000, "{}", heard.len());
+    // A WebSocket says the same; nobody else notices.
+    let mut socket = upgraded(
+        address,
+        &format!("/v1/instances/shop/ws?token={token}&after=0"),
+    )
+    .await;
+    tokio::time::sleep(short * 5).await;
+    let reason = loop {
+        let (opcode, content) = frame(&mut socket).await;
+        if opcode == 8 {
+            break content;
+        }
+    };
+    assert_eq!(reason[..2], 1013_u16.to_be_bytes());
+    let seen = heard.last().expect("some").0;
+    let resume = format!("Last-Event-ID: {seen}\r\n");
+    let mut again = Reader::open(address, path, &token, &resume).await;
+    again.until(&format!("id: {last}\n")).await;
+    again.until("\n\n").await;
+    let first = again.events().first().expect("some").0;
+    assert_eq!(first, seen + 1);
+    stop.send(()).expect("up");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn who_loses_its_token_is_told_nothing_more() {
+    let short = Duration::from_millis(100);
+    let (stage, token) = Stage::shop_with(|config| config.timeouts.beat = short).await;
+    let (address, stop) = serve(&stage).await;
+    let path = "/v1/instances/shop/stream";
+    let mut reader = Reader::open(address, path, &token, "").await;
+    reader.until(": beat\n").await;
+    let (_, tokens) = stage.get("/v1/tokens").await;
+    let tokens = tokens["tokens"].as_array().expect("a list");
+    let own = tokens
+        .iter()
+        .find(|t| t["instance"] == "shop")
+        .expect("there");
+    let id = own["id"].as_str().expect("text");
+    let revoke = format!("DELETE /v1/tokens/{id}");
+    let said = stage.talk(&stage.account, &[&revoke]).await;
+    assert!(said.contains("\n  20"), "{said}");
+    reader.until("invalid_token").await;
+    stop.send(()).expect("up");
     stage.close().await;
 }

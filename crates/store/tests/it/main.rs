@@ -1,6 +1,7 @@
 //! The store on both engines.
 
 mod access;
+mod history;
 
 /// Runs a body on both engines.
 macro_rules! on_both {

@@ -15,6 +15,8 @@ mod demo;
 #[cfg(feature = "simulator")]
 mod dialect;
 #[cfg(feature = "simulator")]
+mod history;
+#[cfg(feature = "simulator")]
 mod identities;
 #[cfg(feature = "simulator")]
 mod kill;

@@ -229,7 +229,7 @@ async fn keep_house(db: Db, clock: Arc<dyn Clock>) {
     }
 }
 
-async fn sweep(db: &Db, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn sweep(db: &Db, now: Timestamp) -> Result<(), StoreError> {
     let ago = |time: Duration| {
         let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_sub(micros))

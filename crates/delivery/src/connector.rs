@@ -55,7 +55,12 @@ pub(crate) enum Error {
 
 /// TLS as it is spoken to every receiver: certificates of the roots browsers trust.
 pub(crate) fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+    trusting(RootCertStore::from_iter(roots))
+}
+
+/// TLS that believes certificates of these roots.
+pub(crate) fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

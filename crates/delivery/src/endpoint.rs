@@ -228,9 +228,9 @@ impl Endpoint {
             self.updated_at = updated_at;
             self.hook_read_at = None;
         }
-        if newest.is_some_and(|newest| newest > self.newest) {
-            self.newest = newest.unwrap_or(self.newest);
-            self.more = true;
+        if let Some(newest) = newest {
+            self.newest = self.newest.max(newest);
+            self.more |= newest > self.tail;
         }
         // What was passed and is not in memory was replayed, or waits.
         let earlier = |oldest: i64| self.oldest.is_none_or(|known| oldest < known);

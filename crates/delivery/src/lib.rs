@@ -20,7 +20,11 @@ mod guard;
 mod lanes;
 mod recorder;
 mod sender;
+#[cfg(test)]
+mod sender_tests;
 mod signature;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 pub use worker::{NoTls, Options, Worker};

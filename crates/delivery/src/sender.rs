@@ -59,13 +59,17 @@ impl Sender {
     /// # Errors
     /// TLS cannot be set up.
     pub(crate) fn new(allow_private: bool) -> Result<Self, rustls::Error> {
-        let connector = Connector::new(tls_config()?, allow_private);
+        Ok(Self::over(Connector::new(tls_config()?, allow_private)))
+    }
+
+    /// One over these connections.
+    pub(crate) fn over(connector: Connector) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(8)
             .build(connector);
-        Ok(Self { client })
+        Self { client }
     }
 
     /// Tries once. Redirects are not followed: they are no success.

@@ -21,7 +21,9 @@ use crate::sender::Sender;
 
 /// How often is looked though nobody rang.
 const POLL: Duration = Duration::from_secs(1);
-/// The longest pause after a look that took long.
+/// Webhooks above which there is a pause after each look, as long as it took, and the
+/// longest of these.
+const MANY: usize = 1_000;
 const BREATH: Duration = Duration::from_millis(100);
 /// How often old deliveries are cleared away.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
@@ -141,12 +143,13 @@ impl Worker {
                 continue;
             }
             let began = Instant::now();
-            if let Err(error) = endpoints.look().await {
-                tracing::error!(%error, "deliveries could not be looked for");
-            }
-            let took = began.elapsed();
-            if took > Duration::from_millis(5) {
-                tokio::time::sleep(took.min(BREATH)).await;
+            match endpoints.look().await {
+                // So that bells that ring and ring do not keep the database busy.
+                Ok(webhooks) if webhooks > MANY => {
+                    tokio::time::sleep(began.elapsed().min(BREATH)).await;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "deliveries could not be looked for"),
             }
         }
         shared.stop.cancel();
@@ -174,12 +177,14 @@ impl Endpoints {
         }
     }
 
-    /// Tells each task how its webhook stands, and starts those that are missing.
-    async fn look(&mut self) -> Result<(), StoreError> {
+    /// Tells each task how its webhook stands, and starts those that are missing;
+    /// returns how many webhooks are on.
+    async fn look(&mut self) -> Result<usize, StoreError> {
         let waiting = {
             let mut reader = self.shared.db.reader().await?;
             webhooks::standing(reader.conn()).await?
         };
+        let webhooks = waiting.len();
         let mut off: HashSet<String> = self.signals.keys().cloned().collect();
         for Waiting {
             webhook_id,
@@ -210,7 +215,7 @@ impl Endpoints {
                 tell(known, Signal::Off);
             }
         }
-        Ok(())
+        Ok(webhooks)
     }
 }
 
@@ -229,7 +234,7 @@ async fn keep_house(db: Db, clock: Arc<dyn Clock>) {
     }
 }
 
-async fn sweep(db: &Db, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn sweep(db: &Db, now: Timestamp) -> Result<(), StoreError> {
     let ago = |time: Duration| {
         let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_sub(micros))

@@ -155,6 +155,13 @@ async fn a_receiver_that_fails_at_random_gets_every_change_once_and_a_chats_in_o
     // Nothing is sent again that was accepted.
     assert_eq!(receiver.accepted().len(), 400);
     assert!(receiver.hits().len() > 420);
+    // What failed comes again when it is due.
+    let hits = receiver.hits();
+    for (n, failed) in hits.iter().enumerate().filter(|(_, hit)| hit.status == 500) {
+        let next = hits[n + 1..].iter().find(|hit| hit.id() == failed.id());
+        let pause = next.unwrap().at - failed.at;
+        assert!((1..4).contains(&pause.as_secs()), "{pause:?}");
+    }
     let key = standardwebhooks::Webhook::new(&hook.secret).unwrap();
     for Hit { raw, headers, .. } in receiver.hits() {
         key.verify(raw.as_bytes(), &headers).unwrap();
@@ -304,6 +311,7 @@ async fn what_was_given_up_can_be_replayed_one_or_all() {
     assert_eq!(tries.len(), 2, "{story}");
     assert!(tries.iter().all(|t| t["status"] == 500), "{story}");
     receiver.behaves(|_| Reply::Status(200));
+    let began = Instant::now();
     let one = format!("/deliveries/{id}/replay");
     let replayed = hook.call(&gateway, Method::POST, &one, None).await;
     assert_eq!(replayed["replayed"], 1);
@@ -312,6 +320,7 @@ async fn what_was_given_up_can_be_replayed_one_or_all() {
     let replayed = hook.call(&gateway, Method::POST, "/replay", all).await;
     assert_eq!(replayed["replayed"], 2);
     receiver.accepts(3).await;
+    assert!(began.elapsed() < Duration::from_secs(10));
     hook.until(&gateway, "all arrived", |h| h["deliveries"]["done"] == 3)
         .await;
     let story = hook.get(&gateway, &format!("/deliveries/{id}")).await;

@@ -159,6 +159,8 @@ fn dialects_never_import_one_another() {
         .map(|entry| entry.expect("an entry"))
         .filter(|entry| entry.path().join("mod.rs").is_file())
         .map(|entry| entry.file_name().into_string().expect("UTF-8"))
+        // What all of them send over, no dialect.
+        .filter(|name| name != "stream")
         .collect();
     assert!(dialects.len() >= 2, "{dialects:?}");
     for file in rust_files(&source) {

@@ -22,6 +22,8 @@ use crate::instance::Handle;
 
 /// Events a whole list is read by.
 const WHOLE_PAGE: usize = 2_000;
+/// The same where a first sync is told, which is read anew for each part.
+const WHOLE_PAGE_INITIAL: usize = 20_000;
 
 /// What is asked of an instance's history, as callers write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -224,7 +226,12 @@ impl EventPages {
         if at.done {
             return Ok(None);
         }
-        let page = self.page(at.behind, WHOLE_PAGE).await?;
+        let limit = if self.query.initial {
+            WHOLE_PAGE_INITIAL
+        } else {
+            WHOLE_PAGE
+        };
+        let page = self.page(at.behind, limit).await?;
         at.done = page.next.is_none();
         at.behind = page.next;
         Ok(Some(page.events))

@@ -5,7 +5,6 @@ mod checkpoint;
 mod diff;
 mod state;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 mod view;
 

@@ -2,6 +2,12 @@
 
 use std::process::{Command, Output};
 
+use labelwire_domain::clock::Timestamp;
+use labelwire_domain::event::{Kind, Origin};
+use labelwire_domain::ids::{AccountId, InstanceId, InstanceKey};
+use labelwire_store::log::{self, NewEntry};
+use labelwire_store::{Db, accounts, instances};
+
 pub(crate) fn labelwire(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_labelwire"));
     // Options must not come from whatever the test was started with.
@@ -202,4 +208,100 @@ fn a_simulator_build_does_not_serve_the_real_whatsapp() {
         said.contains("cargo build -p labelwire --release"),
         "{said}"
     );
+}
+
+#[test]
+fn old_history_is_dropped_by_kind_and_age() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8").to_owned();
+    assert!(
+        labelwire(&["account", "create", "main", "--data", &data])
+            .status
+            .success()
+    );
+    let url = format!("sqlite://{data}/labelwire.db");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let left = |url: String| async move {
+        let db = Db::open(&url).await.expect("a database");
+        let mut reader = db.reader().await.expect("a reader");
+        let rows = log::page_after(reader.conn(), InstanceKey(1), 0, 100).await;
+        let kinds: Vec<String> = rows.expect("read").into_iter().map(|r| r.kind).collect();
+        drop(reader);
+        db.close().await;
+        kinds
+    };
+    runtime.block_on(async {
+        let db = Db::open(&url).await.expect("a database");
+        let mut reader = db.reader().await.expect("a reader");
+        let account = accounts::all(reader.conn()).await.expect("read").remove(0);
+        drop(reader);
+        let account = AccountId::from_stored(account.account_id);
+        let now = Timestamp(1_000_000);
+        let id = InstanceId::new(now, [1; 10]);
+        let mut tx = db.begin().await.expect("begun");
+        let key = instances::insert(&mut tx, &id, &account, "shop", now)
+            .await
+            .expect("new");
+        for kind in [
+            Kind::InstanceOnline,
+            Kind::ChatLabeled,
+            Kind::InstanceOffline,
+        ] {
+            let entry = NewEntry {
+                chat_jid: Some("7@lid".into()),
+                label_id: Some("1".into()),
+                ..NewEntry::new(now, kind, Origin::Phone, &serde_json::json!({}))
+            };
+            log::append(&mut tx, key, now, &[entry])
+                .await
+                .expect("appended");
+        }
+        tx.commit().await.expect("committed");
+        db.close().await;
+    });
+    let run = |args: &[&str]| {
+        let out = labelwire(&[&["prune", "--data", &data], args].concat());
+        (out.status.code(), text(&out.stderr))
+    };
+    for (args, why) in [
+        (&[][..], "--before"),
+        (&["--older-than", "1w"], "write a number"),
+        (&["--before", "yesterday"], "invalid value"),
+        (
+            &["--older-than", "1d", "--kinds", "history.pruned"],
+            "write any of",
+        ),
+        (
+            &["--older-than", "1d", "--instance", "y"],
+            "there is no instance `y`",
+        ),
+        (
+            &["--older-than", "1d", "--account", "y"],
+            "there is no account `y`",
+        ),
+    ] {
+        let (code, said) = run(args);
+        assert!(code != Some(0) && said.contains(why), "{args:?}: {said}");
+    }
+    let none = run(&["--before", "1970-01-01T00:00:00Z"]);
+    assert_eq!(
+        none,
+        (Some(0), "instance `shop`: 0 events dropped\n".into())
+    );
+    let some = run(&[
+        "--older-than",
+        "1d",
+        "--kinds",
+        "instance.online,instance.offline",
+    ]);
+    assert_eq!(
+        some,
+        (Some(0), "instance `shop`: 2 events dropped\n".into())
+    );
+    let kinds = runtime.block_on(left(url.clone()));
+    assert_eq!(kinds, ["chat.labeled", "history.pruned"]);
+    let all = run(&["--before", "2020-01-01T00:00:00Z", "--instance", "shop"]);
+    assert_eq!(all, (Some(0), "instance `shop`: 1 events dropped\n".into()));
+    let kinds = runtime.block_on(left(url));
+    assert_eq!(kinds, ["history.pruned", "history.pruned"]);
 }

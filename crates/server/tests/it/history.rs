@@ -228,20 +228,15 @@ async fn ten_thousand_changes(db: TestDb) {
     }
 
     // What history holds is what each receiver was told.
-    let mut expected: BTreeMap<i64, Value> = BTreeMap::new();
-    let mut cursor = from;
-    loop {
-        let path = format!("/v1/instances/shop/events?after={cursor}&limit=1000");
-        let page = ask(&gateway, &path).await;
-        let events = page["events"].as_array().unwrap();
-        let Some(last) = events.last() else { break };
-        cursor = last["seq"].as_i64().unwrap();
-        expected.extend(
-            events
-                .iter()
-                .map(|e| (e["seq"].as_i64().unwrap(), e.clone())),
-        );
-    }
+    let history = ask(&gateway, "/v1/instances/shop/events").await;
+    let mut expected: BTreeMap<i64, Value> = history["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["seq"].as_i64().unwrap(), e.clone()))
+        .collect();
+    let expected = expected.split_off(&(from + 1));
+    assert!(expected.len() > 5_000, "{} rows", expected.len());
     for (receiver, events) in receivers.iter().zip(&filters) {
         let events: BTreeSet<&str> = events
             .as_array()

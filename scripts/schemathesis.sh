@@ -3,10 +3,10 @@
 # gateway serves; names pick some: native ryze waha evolution wawp.
 #
 # Each document has a gateway of its own: the demo, that is a paired instance on
-# a simulated WhatsApp, with a limit of calls that nobody can reach. No call is
-# left out: scripts/schemathesis/hooks.py turns those that would end the shared
-# instance, its labels or the token in use to throw-away ones, and says which
-# documented answers are no failures.
+# a simulated WhatsApp, with a limit of calls that nobody can reach. Of calls only
+# the endless stream is left out: scripts/schemathesis/hooks.py turns those that
+# would end the shared instance, its labels or the token in use to throw-away
+# ones, and says which documented answers are no failures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD

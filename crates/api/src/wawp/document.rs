@@ -247,7 +247,7 @@ fn query_of(body: &Value, schemas: &Value) -> Vec<Value> {
 
 fn pattern(name: &str, changes_chat: bool) -> Option<String> {
     Some(match name {
-        "id" | "instance_id" => NOT_BLANK.to_owned(),
+        "id" | "instance_id" | "url" => NOT_BLANK.to_owned(),
         "chatId" | "contactId" => chat(changes_chat),
         _ => return None,
     })

@@ -2,10 +2,11 @@
 
 use labelwire_app::timeline::{AsOf, Side};
 use labelwire_domain::clock::Timestamp;
-use utoipa::IntoParams;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type,
 };
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::query::Query;
 use crate::refusal::Refusal;
@@ -16,7 +17,7 @@ use crate::refusal::Refusal;
 pub(super) struct AsOfParam {
     /// The moment to tell of instead of now: the `seq` of an event, which is the
     /// state right behind it, a time (RFC 3339) as this gateway saw it, or `now`.
-    #[param(required = false, schema_with = moment_form, example = "2026-11-20T12:00:00Z")]
+    #[param(nullable = false, inline, value_type = Option<MomentForm>, example = "2026-11-20T12:00:00Z")]
     as_of: Option<String>,
 }
 
@@ -29,9 +30,28 @@ fn forms() -> OneOfBuilder {
 }
 
 /// How a moment is written, for documents.
-pub(super) fn moment_form() -> Schema {
-    forms().into()
+pub(super) struct MomentForm;
+
+impl PartialSchema for MomentForm {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(forms().into())
+    }
 }
+
+impl ToSchema for MomentForm {}
+
+/// The same where it may be a snapshot.
+pub(super) struct SideForm;
+
+impl PartialSchema for SideForm {
+    fn schema() -> RefOr<Schema> {
+        let snapshot = ObjectBuilder::new().schema_type(Type::String);
+        let snapshot = snapshot.pattern(Some("^snp_[a-z0-9]+$"));
+        RefOr::T(forms().item(snapshot).into())
+    }
+}
+
+impl ToSchema for SideForm {}
 
 /// The same where there may be none.
 pub(super) fn moment_or_null() -> Schema {
@@ -40,14 +60,6 @@ pub(super) fn moment_or_null() -> Schema {
         .description(Some(
             "The moment it is of: the `seq` of an event as text, or a time (RFC 3339); now where it is left out.",
         ))
-        .into()
-}
-
-/// The same where it may be a snapshot.
-pub(super) fn side_form() -> Schema {
-    let snapshot = ObjectBuilder::new().schema_type(Type::String);
-    forms()
-        .item(snapshot.pattern(Some("^snp_[a-z0-9]+$")))
         .into()
 }
 

@@ -9,7 +9,7 @@ use futures_util::stream;
 use labelwire_app::App;
 use labelwire_app::chats::LabeledChat;
 use labelwire_app::snapshots::{Schedule, Scope, Snapshot};
-use labelwire_app::timeline::{AsOf, ChatChange, Diff, LabelChange, Side};
+use labelwire_app::timeline::{AsOf, ChatChange, Diff, LabelChange, Side, Untold};
 use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::Label;
 use labelwire_domain::selection::{ChatKind as Kind, Selection};
@@ -413,7 +413,8 @@ pub(super) async fn set_schedule(
     let asked: ScheduleView = body::json(body).await?;
     // Looked at though there may be nothing to make.
     if !(1..=500).contains(&asked.keep) {
-        return Err(Refusal::Body("`keep` is 1 to 500 snapshots".to_owned()).into());
+        let why = Untold::Invalid("`keep` is 1 to 500 snapshots");
+        return Err(labelwire_app::Error::from(why).into());
     }
     for chat in &asked.selection.chats {
         ChatJid::parse(chat).map_err(labelwire_app::Error::from)?;
@@ -594,10 +595,10 @@ const LINES: Listing<Line> = Listing {
 #[expect(dead_code, reason = "it is only described here")]
 pub(super) struct DiffParams {
     /// The first moment: the `seq` of an event, a time (RFC 3339), or a snapshot's id.
-    #[param(schema_with = as_of::side_form, example = "snp_01jy0000000000000000000000")]
+    #[param(inline, value_type = as_of::SideForm, example = "snp_01jy0000000000000000000000")]
     from: String,
     /// The other moment, in the same forms; `now` where it is left out.
-    #[param(required = false, schema_with = as_of::side_form, example = "now")]
+    #[param(nullable = false, inline, value_type = Option<as_of::SideForm>, example = "now")]
     to: Option<String>,
 }
 

@@ -72,7 +72,7 @@ pub(super) struct CreateWebhook {
     /// Where events are sent: `https://…` or `http://…`, a public address.
     #[schema(
         max_length = 2000,
-        pattern = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$",
+        pattern = r"^https?://([A-Za-z0-9._-]+|\[([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}\])(:[0-9]{1,5})?([/?#][!-~]*)?$",
         example = "https://crm.example.org/hooks/labels"
     )]
     url: String,
@@ -120,7 +120,7 @@ pub(super) struct PatchWebhook {
     /// Where events are sent.
     #[schema(
         max_length = 2000,
-        pattern = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$"
+        pattern = r"^https?://([A-Za-z0-9._-]+|\[([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}\])(:[0-9]{1,5})?([/?#][!-~]*)?$"
     )]
     url: Option<String>,
     /// Whether events are sent. Switched on, it is sent what still waits.

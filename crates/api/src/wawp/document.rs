@@ -296,7 +296,12 @@ fn schemas(schemas: &mut Value) {
         fields["url"]["maxLength"] = 2_000.into();
         fields["events"]["minItems"] = 1.into();
         fields["events"]["items"]["pattern"] = r"^([a-z0-9.]{1,60}|\*)$".into();
-        fields["is_active"] = json!({"type": ["integer", "boolean"], "minimum": 0, "maximum": 1});
+        fields["is_active"] = json!({
+            "type": ["integer", "boolean", "null"],
+            "minimum": 0,
+            "maximum": 1,
+            "description": "`0`: kept, and nothing is sent to it",
+        });
     }
     schemas["WebhooksBody"]["properties"]["webhooks"]["maxItems"] = 20.into();
     schemas["LabelRef"]["properties"]["id"]["pattern"] = NOT_BLANK.into();

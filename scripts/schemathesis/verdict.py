@@ -9,6 +9,9 @@ import os
 import sys
 import urllib.request
 
+# Calls that schemathesis.toml leaves out: the endless stream.
+LEFT_OUT = {"native": 1}
+
 name, path = sys.argv[1:]
 with open(os.environ["LABELWIRE_CARD"], encoding="utf-8") as file:
     card = json.load(file)
@@ -22,8 +25,9 @@ except FileNotFoundError:
 operations, cases = report["operations"], report["test_cases"]
 errors = len(report["errors"])
 wrong = []
-if operations["tested"] != operations["total"]:
-    wrong.append(f"{operations['total'] - operations['tested']} operations were not tested")
+missing = operations["total"] - LEFT_OUT.get(name, 0) - operations["tested"]
+if missing:
+    wrong.append(f"{missing} operations were not tested")
 if errors:
     wrong.append(f"{errors} errors")
 if not report["complete"]:

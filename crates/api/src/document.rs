@@ -5,8 +5,8 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
-    ServerBuilder,
+    ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr,
+    ResponseBuilder, ServerBuilder,
 };
 
 /// Gives a document its head and the ways to send a token, any of which will do.
@@ -74,6 +74,25 @@ pub(crate) fn refusals(document: &mut OpenApi, schema: &str, refused: &[Refused]
                 .or_insert_with(|| response.into());
         }
     }
+}
+
+/// Headers a webhook sends along, by name; `types` says whether they may be null.
+pub(crate) fn headers(types: SchemaType) -> ObjectBuilder {
+    let text = |pattern: &str| {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(pattern))
+    };
+    ObjectBuilder::new()
+        .schema_type(types)
+        .property_names(Some(text("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")))
+        .additional_properties(Some(text("^[ -~]*$").max_length(Some(2_000))))
+        .max_properties(Some(30))
+}
+
+/// An object or null, for [`headers`].
+pub(crate) fn object_or_null() -> SchemaType {
+    SchemaType::from_iter([Type::Object, Type::Null])
 }
 
 /// A parameter that may be left out is described as one that may be null, which

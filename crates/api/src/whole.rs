@@ -28,6 +28,18 @@ where
         .map_err(|_| D::Error::custom(format_args!("the number {number} is out of range")))
 }
 
+/// The same for one that must be there.
+///
+/// # Errors
+/// As [`whole`]; null.
+pub(crate) fn whole_number<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    whole(from)?.ok_or_else(|| D::Error::custom("a whole number is expected"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Use cases on webhooks: where an instance's events are sent. What one looks like
 //! in a dialect is the dialect's affair; here all are alike.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use labelwire_domain::clock::Timestamp;
@@ -398,7 +399,7 @@ pub fn check(name: &str, enabled: bool, config: &Config) -> Result<(), Error> {
         .strip_prefix("https://")
         .or_else(|| config.url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    if host.is_none_or(|host| host.is_empty() || host.contains('@'))
+    if host.is_none_or(|host| host.is_empty() || host.contains('@') || !has_right_brackets(host))
         || config.url.len() > 2_000
         || config
             .url
@@ -424,4 +425,15 @@ pub fn check(name: &str, enabled: bool, config: &Config) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Brackets stand around an IPv6 address, and nowhere else in a host.
+fn has_right_brackets(host: &str) -> bool {
+    match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        None => !host.contains(['[', ']']),
+        Some(None) => false,
+        Some(Some((address, port))) => {
+            address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':'))
+        }
+    }
 }

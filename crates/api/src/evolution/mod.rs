@@ -55,7 +55,8 @@ pub(crate) fn router(base_url: Option<&str>) -> Router<App> {
         .routes(routes!(webhooks::find))
         .split_for_parts();
     describe(&mut document, base_url);
-    let document = serde_json::to_value(document).unwrap_or_default();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    webhooks::describe(&mut document);
     router
         .route(
             "/evolution/openapi.json",

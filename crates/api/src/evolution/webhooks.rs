@@ -11,11 +11,13 @@ use labelwire_domain::webhook::{Config, Dialect, Filter, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 use super::Call;
 use super::error::Error;
 use super::events::NAMES;
 use crate::body;
+use crate::document;
 use crate::told::{self, moment};
 
 /// An instance has one.
@@ -36,23 +38,51 @@ pub(super) struct SetWebhook {
 struct WebhookFields {
     /// Switched off, it forgets its events.
     enabled: bool,
+    /// Required where it is on.
     #[schema(
-        pattern = "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
+        pattern = "^(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?)?$",
         max_length = 2000,
         example = "https://example.org/hook"
     )]
     url: String,
-    /// Names such as `LABELS_EDIT`; all where it is empty or left out.
-    #[schema(value_type = Option<Vec<String>>, example = json!(["LABELS_EDIT", "LABELS_ASSOCIATION"]))]
+    #[schema(schema_with = names)]
     events: Option<Vec<String>>,
     /// Whether `/` and the event's name (`labels-edit`) are added to the URL; another
     /// name of it is `webhookByEvents`.
     by_events: Option<bool>,
     /// Kept; labelwire sends no media. Another name of it is `webhookBase64`.
     base64: Option<bool>,
-    /// Sent along, values as they are.
-    #[schema(value_type = Option<std::collections::HashMap<String, String>>, example = json!({"authorization": "Bearer svc"}))]
+    #[schema(schema_with = headers_sent)]
     headers: Option<Map<String, Value>>,
+}
+
+fn names() -> Schema {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(NAMES.iter().map(|(name, _)| *name)));
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(name)
+        .description(Some(
+            "Names such as `LABELS_EDIT`; all where it is empty or left out.",
+        ))
+        .examples([json!(["LABELS_EDIT", "LABELS_ASSOCIATION"])])
+        .into()
+}
+
+fn headers_sent() -> Schema {
+    document::headers(document::object_or_null())
+        .description(Some("Sent along, values as they are."))
+        .examples([json!({"authorization": "Bearer svc"})])
+        .into()
+}
+
+/// What the derived schemas cannot say: what is on goes somewhere.
+pub(super) fn describe(document: &mut Value) {
+    document["components"]["schemas"]["WebhookFields"]["anyOf"] = json!([
+        {"properties": {"enabled": {"const": false}}},
+        {"properties": {"url": {"minLength": 1}}},
+    ]);
 }
 
 /// A webhook.

@@ -15,6 +15,7 @@ use super::webhook_view::{AttemptView, DeliveriesView, DeliveryView, StateView, 
 use super::webhooks::OfWebhook;
 use crate::body;
 use crate::refusal::Refusal;
+use crate::whole::whole;
 
 /// Deliveries of a page.
 const USUAL: i64 = 100;
@@ -50,15 +51,27 @@ pub(super) struct Page {
 #[schema(as = ReplayDeliveries)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Replay {
-    /// Those of this state: `dead` or `done`.
-    #[schema(default = "dead")]
-    state: Option<StateView>,
+    /// Those of this state; `dead` where it is left out.
+    state: Option<Ended>,
     /// From this number; from the first where it is left out.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1)]
     from: Option<i64>,
     /// To this number, included; to the last where it is left out.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1)]
     to: Option<i64>,
+}
+
+/// How a delivery has ended.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[schema(as = DeliveryEnd)]
+#[serde(rename_all = "snake_case")]
+enum Ended {
+    /// Arrived.
+    Done,
+    /// Given up.
+    Dead,
 }
 
 /// What is made again.
@@ -192,9 +205,12 @@ pub(super) async fn replay(
 ) -> Result<Json<ReplayedView>, Error> {
     let (name, id) = (call.instance()?, call.param("webhook"));
     let asked: Replay = body::json(body).await?;
-    let state = asked.state.unwrap_or(StateView::Dead);
-    if state == StateView::Pending {
-        return Err(Refusal::Body("`state` must be `dead` or `done`".to_owned()).into());
+    let state = match asked.state {
+        Some(Ended::Done) => StateView::Done,
+        Some(Ended::Dead) | None => StateView::Dead,
+    };
+    if asked.from.is_some_and(|n| n < 1) || asked.to.is_some_and(|n| n < 1) {
+        return Err(Refusal::Body("`from` and `to` are 1 or more".to_owned()).into());
     }
     let range = asked.from.unwrap_or(1)..=asked.to.unwrap_or(i64::MAX);
     let replayed = app

@@ -117,7 +117,11 @@ pub(super) struct PageParams {
 #[expect(dead_code, reason = "it is only described here")]
 pub(super) struct OfChatParam {
     /// Events about this chat only, under whichever of its ids it is asked for.
-    #[param(nullable = false, example = "5511999999999")]
+    #[param(
+        nullable = false,
+        pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid|[0-9]{10,20}@newsletter|([0-9]{10,20}|[0-9]{5,20}-[0-9]{5,20})@g\.us)?$",
+        example = "5511999999999"
+    )]
     chat: Option<String>,
 }
 
@@ -142,12 +146,7 @@ pub(super) struct LastEventId {
 
 /// The question a query asks of events.
 fn question(query: &Query, chat: Option<&str>) -> Result<EventQuery, Refusal> {
-    let time = |name: &'static str| {
-        query
-            .text(name)
-            .map(|text| as_of::time(text).ok_or(Refusal::Query(name)))
-            .transpose()
-    };
+    let time = |name| as_of::said(query, name, as_of::time);
     let kinds = match query.list("type") {
         None => None,
         Some(words) if words.is_empty() => return Err(Refusal::Query("type")),

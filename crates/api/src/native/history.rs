@@ -6,29 +6,57 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use labelwire_app::App;
-use labelwire_app::retention::Retention;
+use labelwire_app::retention::{Retention, prunable};
 use labelwire_domain::event::Kind;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::Call;
 use super::error::Error;
 use super::problems::{InInstance, Once, ReadProblems, WriteProblems};
 use crate::body;
+use crate::whole::whole_number;
 
 /// How long events are kept.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(as = Retention)]
 pub(super) struct RetentionView {
-    /// Days by the kind of event, 1 to 36,500. Kinds not named are kept for good.
-    #[schema(value_type = BTreeMap<String, u32>, example = json!({ "instance.offline": 30, "chat.labeled": 365 }))]
-    days: BTreeMap<Kind, u32>,
+    #[schema(schema_with = days)]
+    days: BTreeMap<Kind, Days>,
+}
+
+/// A number of days.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(transparent)]
+struct Days(#[serde(deserialize_with = "whole_number")] u32);
+
+fn days() -> Schema {
+    let kinds = prunable();
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(kinds.iter().map(|kind| kind.as_str())));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(36_500));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(name))
+        .additional_properties(Some(number))
+        .description(Some(
+            "Days by the kind of event. Kinds not named are kept for good.",
+        ))
+        .examples([json!({ "instance.offline": 30, "chat.labeled": 365 })])
+        .into()
 }
 
 impl From<Retention> for RetentionView {
     fn from(retention: Retention) -> Self {
+        let days = retention.days.into_iter();
         Self {
-            days: retention.days,
+            days: days.map(|(kind, days)| (kind, Days(days))).collect(),
         }
     }
 }
@@ -71,7 +99,10 @@ pub(super) async fn set_retention(
 ) -> Result<Json<RetentionView>, Error> {
     let name = call.instance()?;
     let asked: RetentionView = body::json(body).await?;
-    let retention = Retention { days: asked.days };
+    let days = asked.days.into_iter();
+    let retention = Retention {
+        days: days.map(|(kind, days)| (kind, days.0)).collect(),
+    };
     let set = app.set_retention(&call.caller, name, retention).await?;
     Ok(Json(set.into()))
 }
@@ -80,8 +111,11 @@ pub(super) async fn set_retention(
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Erase)]
 pub(super) struct EraseBody {
-    /// The person's chat in any of its forms.
-    #[schema(value_type = super::links::ChatForm)]
+    /// The person's chat: digits, `+digits`, `…@s.whatsapp.net`, `…@c.us` or `…@lid`.
+    #[schema(
+        pattern = r"^(\+?[0-9]{5,20}(@(c\.us|s\.whatsapp\.net))?|[0-9]{1,20}@lid)$",
+        example = "5511999999999"
+    )]
     chat: String,
 }
 

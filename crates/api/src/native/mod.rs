@@ -138,7 +138,8 @@ pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App>
             body.required = Some(Required::False);
         }
     }
-    let document = serde_json::to_value(document).unwrap_or_default();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    webhook_view::describe(&mut document);
     router
         .route(
             "/v1/openapi.json",

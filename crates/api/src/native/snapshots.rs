@@ -9,7 +9,8 @@ use futures_util::stream;
 use labelwire_app::App;
 use labelwire_app::chats::LabeledChat;
 use labelwire_app::snapshots::{Schedule, Scope, Snapshot};
-use labelwire_app::timeline::{AsOf, ChatChange, Diff, LabelChange};
+use labelwire_app::timeline::{AsOf, ChatChange, Diff, LabelChange, Side, Untold};
+use labelwire_domain::chat::ChatJid;
 use labelwire_domain::label::Label;
 use labelwire_domain::selection::{ChatKind as Kind, Selection};
 use labelwire_domain::token::Scope as Right;
@@ -21,12 +22,14 @@ use super::as_of;
 use super::chats::FormatWord;
 use super::error::Error;
 use super::format::{ChatKind, ChatView, Format};
+use super::links::ChatForm;
 use super::listing::Listing;
 use super::problems::{InInstance, Once, ReadProblems, WriteProblems};
 use super::view::{LabelView, moment};
 use crate::body;
 use crate::call::Call as AnyCall;
 use crate::refusal::Refusal;
+use crate::whole::{whole, whole_number};
 
 /// Which chats a snapshot is of: those that carry these labels, as in `listChats`, and
 /// those named. Without any of it, all.
@@ -47,7 +50,7 @@ pub(super) struct ScopeView {
     #[schema(required = false)]
     kind: Vec<ChatKind>,
     /// These chats, in any of their forms, whatever they carry.
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Vec<ChatForm>)]
     chats: Vec<String>,
 }
 
@@ -141,14 +144,18 @@ pub(super) struct WholeView {
 #[schema(as = CreateSnapshot)]
 pub(super) struct CreateSnapshot {
     /// Its name.
-    #[schema(min_length = 1, max_length = 100, example = "before the campaign")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$",
+        example = "before the campaign"
+    )]
     name: String,
     /// Which chats it is of; all where it is left out.
     #[serde(default)]
     #[schema(required = false)]
     selection: ScopeView,
-    /// The moment it is of: the `seq` of an event as text, or a time (RFC 3339); now
-    /// where it is left out.
+    #[schema(schema_with = as_of::moment_or_null)]
     as_of: Option<String>,
 }
 
@@ -157,10 +164,11 @@ pub(super) struct CreateSnapshot {
 #[schema(as = SnapshotSchedule)]
 pub(super) struct ScheduleView {
     /// Hours from one to the next; 0 or null: none are made.
+    #[serde(deserialize_with = "whole")]
     #[schema(required, minimum = 0, maximum = 8760, example = 24)]
     every_h: Option<u32>,
     /// How many of them are kept.
-    #[serde(default = "usual_keep")]
+    #[serde(default = "usual_keep", deserialize_with = "whole_number")]
     #[schema(required = false, minimum = 1, maximum = 500, default = 30)]
     keep: u32,
     /// Which chats they are of; all where it is left out.
@@ -403,6 +411,14 @@ pub(super) async fn set_schedule(
 ) -> Result<Json<ScheduleView>, Error> {
     let name = call.instance()?;
     let asked: ScheduleView = body::json(body).await?;
+    // Looked at though there may be nothing to make.
+    if !(1..=500).contains(&asked.keep) {
+        let why = Untold::Invalid("`keep` is 1 to 500 snapshots");
+        return Err(labelwire_app::Error::from(why).into());
+    }
+    for chat in &asked.selection.chats {
+        ChatJid::parse(chat).map_err(labelwire_app::Error::from)?;
+    }
     let schedule = asked
         .every_h
         .filter(|hours| *hours > 0)
@@ -579,10 +595,10 @@ const LINES: Listing<Line> = Listing {
 #[expect(dead_code, reason = "it is only described here")]
 pub(super) struct DiffParams {
     /// The first moment: the `seq` of an event, a time (RFC 3339), or a snapshot's id.
-    #[param(example = "snp_01jy0000000000000000000000")]
+    #[param(inline, value_type = as_of::SideForm, example = "snp_01jy0000000000000000000000")]
     from: String,
     /// The other moment, in the same forms; `now` where it is left out.
-    #[param(nullable = false, example = "now")]
+    #[param(nullable = false, inline, value_type = Option<as_of::SideForm>, example = "now")]
     to: Option<String>,
 }
 
@@ -616,11 +632,9 @@ pub(super) async fn diff(
     let name = call.instance()?;
     app.instance(&call.caller, Right::Read, name)?;
     let format = format(&headers, &call)?;
-    let side = |of: &'static str, usual: Option<&'static str>| {
-        let text = call.query.text(of).or(usual);
-        text.and_then(as_of::side).ok_or(Refusal::Query(of))
-    };
-    let (from, to) = (side("from", None)?, side("to", Some("now"))?);
+    let side = |of| as_of::said(&call.query, of, as_of::side);
+    let from = side("from")?.ok_or(Refusal::Query("from"))?;
+    let to = side("to")?.unwrap_or(Side::Moment(AsOf::Now));
     let diff = app.diff(&call.caller, name, &from, &to).await?;
     if format == Format::Json {
         return Ok(Json(DiffView::from(diff)).into_response());

@@ -8,18 +8,34 @@ use labelwire_domain::event::Kind;
 use labelwire_domain::selection::ChatKind;
 use labelwire_domain::webhook::{Dialect, Filter, Schedule};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 use super::event_view::kinds;
 use super::view::moment;
+use crate::document;
+use crate::whole::whole_number;
 
 /// A list of kinds of event, for documents.
 pub(super) fn kind_list() -> Schema {
+    some_kinds(Type::Array.into())
+}
+
+/// The same where it may be null.
+pub(super) fn kinds_or_null() -> Schema {
+    some_kinds(array_or_null())
+}
+
+fn array_or_null() -> SchemaType {
+    SchemaType::from_iter([Type::Array, Type::Null])
+}
+
+fn some_kinds(types: SchemaType) -> Schema {
     ArrayBuilder::new()
+        .schema_type(types)
         .items(RefOr::T(kinds()))
-        .unique_items(true)
         .description(Some(
             "Kinds of event that are sent; all but `message.received` where it is empty",
         ))
@@ -28,13 +44,42 @@ pub(super) fn kind_list() -> Schema {
 
 /// A list of kinds of chat, for documents.
 pub(super) fn chat_list() -> Schema {
+    some_chats(Type::Array.into())
+}
+
+/// The same where it may be null.
+pub(super) fn chats_or_null() -> Schema {
+    some_chats(array_or_null())
+}
+
+/// Headers sent along, for documents.
+pub(super) fn headers() -> Schema {
+    document::headers(Type::Object.into())
+        .description(Some("Headers sent along"))
+        .into()
+}
+
+/// The same where they may be null.
+pub(super) fn headers_or_null() -> Schema {
+    document::headers(document::object_or_null())
+        .description(Some("Headers sent along, instead of those there are"))
+        .into()
+}
+
+/// A label by which a webhook chooses, for documents.
+#[derive(ToSchema)]
+#[schema(as = WebhookLabel, max_length = 100, example = "VIP")]
+#[expect(dead_code, reason = "it is only described here")]
+pub(super) struct LabelWord(String);
+
+fn some_chats(types: SchemaType) -> Schema {
     let kinds = ChatKind::ALL.map(ChatKind::as_str);
     let item = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(kinds));
     ArrayBuilder::new()
+        .schema_type(types)
         .items(item)
-        .unique_items(true)
         .description(Some(
             "Kinds of chat whose events are sent, all where it is empty; events that are about no chat are always sent",
         ))
@@ -54,27 +99,33 @@ pub(super) enum RetriesView {
     /// Every so many seconds.
     Constant {
         /// Seconds.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(minimum = 1, maximum = 86_400)]
         delay_s: u32,
         /// Tries after the first.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(maximum = 100)]
         attempts: u32,
     },
     /// After so many seconds, twice as many, thrice as many…
     Linear {
         /// Seconds.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(minimum = 1, maximum = 86_400)]
         delay_s: u32,
         /// Tries after the first.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(maximum = 100)]
         attempts: u32,
     },
     /// After so many seconds, doubled each time, at most a day.
     Exponential {
         /// Seconds.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(minimum = 1, maximum = 86_400)]
         delay_s: u32,
         /// Tries after the first.
+        #[serde(deserialize_with = "whole_number")]
         #[schema(maximum = 100)]
         attempts: u32,
     },
@@ -109,6 +160,14 @@ impl From<&Schedule> for RetriesView {
             Schedule::Linear { delay_s, attempts } => Self::Linear { delay_s, attempts },
             Schedule::Exponential { delay_s, attempts } => Self::Exponential { delay_s, attempts },
         }
+    }
+}
+
+/// What the derived schemas cannot say: schedules have these fields and no others.
+pub(super) fn describe(document: &mut Value) {
+    let schedules = document["components"]["schemas"]["Retries"]["oneOf"].as_array_mut();
+    for schedule in schedules.into_iter().flatten() {
+        schedule["additionalProperties"] = false.into();
     }
 }
 

@@ -20,10 +20,12 @@ use super::Call;
 use super::error::Error;
 use super::problems::{InInstance, Once, ReadProblems, WriteProblems};
 use super::webhook_view::{
-    NewWebhookView, RetriesView, WebhookStatusView, WebhookView, WebhooksView, chat_list, kind_list,
+    LabelWord, NewWebhookView, RetriesView, WebhookStatusView, WebhookView, WebhooksView,
+    chat_list, chats_or_null, headers, headers_or_null, kind_list, kinds_or_null,
 };
 use crate::body;
 use crate::refusal::Refusal;
+use crate::whole::whole_number;
 
 /// Rotating takes no body where the secret of before is to end at once.
 pub(super) const ROTATE: &str = "/v1/instances/{instance}/webhooks/{webhook}/rotate";
@@ -60,10 +62,19 @@ pub(super) struct OfWebhook {
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateWebhook {
     /// Its name, unique within the instance; it stays.
-    #[schema(min_length = 1, max_length = 100, example = "crm")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$",
+        example = "crm"
+    )]
     name: String,
     /// Where events are sent: `https://…` or `http://…`, a public address.
-    #[schema(max_length = 2000, example = "https://crm.example.org/hooks/labels")]
+    #[schema(
+        max_length = 2000,
+        pattern = r"^https?://([A-Za-z0-9._-]+|\[([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}\])(:[0-9]{1,5})?([/?#][!-~]*)?$",
+        example = "https://crm.example.org/hooks/labels"
+    )]
     url: String,
     /// Whether events are sent.
     #[serde(default = "on")]
@@ -75,13 +86,13 @@ pub(super) struct CreateWebhook {
     /// Labels, by id or by name in any case, whose events are sent, all where it is
     /// empty; events that are about no label are always sent.
     #[serde(default)]
-    #[schema(max_items = 100)]
+    #[schema(max_items = 100, value_type = Vec<LabelWord>)]
     labels: Vec<String>,
     #[serde(default)]
     #[schema(schema_with = chat_list)]
     chats: Vec<ChatKind>,
-    /// Headers sent along, at most 30.
     #[serde(default)]
+    #[schema(schema_with = headers)]
     headers: BTreeMap<String, String>,
     /// Whether messages are sent with their text.
     #[serde(default)]
@@ -91,7 +102,9 @@ pub(super) struct CreateWebhook {
     retries: RetriesView,
     /// What deliveries are signed with: `whsec_` and the base64 of 24 to 64 bytes; made
     /// where it is left out.
-    #[schema(pattern = "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$")]
+    #[schema(
+        pattern = "^whsec_([A-Za-z0-9+/]{4}){8,20}(([A-Za-z0-9+/]{4})?([A-Za-z0-9+/][AQgw]==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)$"
+    )]
     secret: Option<String>,
 }
 
@@ -105,18 +118,21 @@ const fn on() -> bool {
 #[serde(deny_unknown_fields)]
 pub(super) struct PatchWebhook {
     /// Where events are sent.
-    #[schema(max_length = 2000)]
+    #[schema(
+        max_length = 2000,
+        pattern = r"^https?://([A-Za-z0-9._-]+|\[([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}\])(:[0-9]{1,5})?([/?#][!-~]*)?$"
+    )]
     url: Option<String>,
     /// Whether events are sent. Switched on, it is sent what still waits.
     enabled: Option<bool>,
-    #[schema(schema_with = kind_list)]
+    #[schema(schema_with = kinds_or_null)]
     events: Option<Vec<Kind>>,
     /// Labels whose events are sent.
-    #[schema(max_items = 100)]
+    #[schema(max_items = 100, value_type = Option<Vec<LabelWord>>)]
     labels: Option<Vec<String>>,
-    #[schema(schema_with = chat_list)]
+    #[schema(schema_with = chats_or_null)]
     chats: Option<Vec<ChatKind>>,
-    /// Headers sent along, instead of those there are.
+    #[schema(schema_with = headers_or_null)]
     headers: Option<BTreeMap<String, String>>,
     /// Whether messages are sent with their text.
     message_text: Option<bool>,
@@ -130,6 +146,7 @@ pub(super) struct PatchWebhook {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RotateWebhook {
     /// Seconds the secret of before signs along, so that the receiver can change over.
+    #[serde(deserialize_with = "whole_number")]
     #[schema(maximum = 604_800, default = 0)]
     grace_s: u32,
 }
@@ -151,6 +168,14 @@ fn retries(view: &RetriesView) -> Result<labelwire_domain::webhook::Schedule, Er
     view.schedule().ok_or_else(|| {
         refuse("`retries` may have `delay_s` of 1 to 86400 and at most 100 `attempts`")
     })
+}
+
+/// What is off may be without one in other dialects; here it is somewhere, always.
+fn somewhere(url: String) -> Result<String, Error> {
+    if url.is_empty() {
+        return Err(refuse("`url` must be `https://…` or `http://…`"));
+    }
+    Ok(url)
 }
 
 fn labels(labels: Vec<String>) -> Result<Vec<String>, Error> {
@@ -231,7 +256,7 @@ pub(super) async fn create(
         }
     };
     let config = Config {
-        url: asked.url,
+        url: somewhere(asked.url)?,
         filter: Filter {
             events: asked.events,
             labels: labels(asked.labels)?,
@@ -308,7 +333,9 @@ pub(super) async fn patch(
     let asked: PatchWebhook = body::json(body).await?;
     let known = app.webhook(&call.caller, name, id).await?;
     let mut config = known.config;
-    config.url = asked.url.unwrap_or(config.url);
+    if let Some(url) = asked.url {
+        config.url = somewhere(url)?;
+    }
     let filter = &mut config.filter;
     if let Some(events) = asked.events {
         filter.events = events;

@@ -38,6 +38,13 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
         exact(schema, !ASKED.contains(&name.as_str()));
         match name.as_str() {
             "SettingsChange" => at_least_one(schema),
+            // What is on goes somewhere.
+            "SetWebhook" => {
+                schema["anyOf"] = json!([
+                    {"properties": {"enabled": {"enum": [false, null]}}},
+                    {"required": ["url"], "properties": {"url": {"type": "string", "minLength": 1}}},
+                ]);
+            }
             // Any whole number is taken, however large.
             "NewTag" => schema["properties"]["color"]
                 .as_object_mut()
@@ -45,6 +52,9 @@ pub(super) fn finish(document: OpenApi, base_url: Option<&str>) -> Value {
             _ => {}
         }
     }
+    // Another name of the same.
+    let get = document["paths"]["/api/events/getWebhook/{instance}"]["get"].clone();
+    document["paths"]["/api/events/webhook/{instance}"]["get"] = get;
     let paths = document["paths"].as_object_mut();
     for (path, calls) in paths.into_iter().flatten() {
         for (method, call) in calls.as_object_mut().into_iter().flatten() {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use labelwire_app::settings::Fields;
-use labelwire_app::webhooks::Webhook;
+use labelwire_app::webhooks::{self, Webhook};
 use labelwire_app::{App, Caller};
 use labelwire_domain::token::Scope;
 use labelwire_domain::webhook::{Config, Dialect, Filter};
@@ -151,7 +151,23 @@ pub(super) async fn put(
         return Err(Error::bad("Webhook url is required"));
     }
     let by_event = asked.by_events.unwrap_or(false);
-    let config = if enabled {
+    let events = events(asked.events)?;
+    let kinds = told::kinds(NAMES, &events);
+    let authorization = asked.authorization.filter(|value| !value.is_empty());
+    let authorization = authorization.map(|value| ("Authorization".to_owned(), value));
+    let mut config = Config {
+        url: url.to_owned(),
+        by_event,
+        message_text: told::wants_messages(&kinds),
+        filter: Filter {
+            events: kinds,
+            ..Filter::default()
+        },
+        headers: authorization.into_iter().collect(),
+        extra: json!({"events": events, "mediaBase64": asked.media_base64 == Some(true)}),
+        ..nowhere()
+    };
+    if enabled {
         let others = app.webhooks(caller, name, Some(Dialect::Ryze)).await?;
         let others = others.iter().filter(|w| w.enabled && w.name != label);
         if others.count() >= MAX_ENABLED {
@@ -160,28 +176,14 @@ pub(super) async fn put(
                 "Webhook limit reached: an instance may have 3 enabled webhooks",
             ));
         }
-        let events = events(asked.events)?;
-        let kinds = told::kinds(NAMES, &events);
-        let authorization = asked.authorization.filter(|value| !value.is_empty());
-        let authorization = authorization.map(|value| ("Authorization".to_owned(), value));
-        Config {
-            url: url.to_owned(),
-            by_event,
-            message_text: told::wants_messages(&kinds),
-            filter: Filter {
-                events: kinds,
-                ..Filter::default()
-            },
-            headers: authorization.into_iter().collect(),
-            extra: json!({"events": events, "mediaBase64": asked.media_base64 == Some(true)}),
-            ..nowhere()
-        }
     } else {
-        Config {
+        // What makes no sense is refused, though nothing of it would be kept.
+        webhooks::check(label, enabled, &config)?;
+        config = Config {
             by_event,
             ..nowhere()
-        }
-    };
+        };
+    }
     let put = app.put_webhook(caller, name, Dialect::Ryze, label, enabled, &config);
     Ok(put.await?)
 }
@@ -284,8 +286,9 @@ pub(super) async fn set_websocket(
     let name = call.instance()?;
     app.instance(&call.caller, Scope::Admin, name)?;
     let mut asked: SetWebsocket = body::json(body).await?;
+    let events = events(asked.events.take())?;
     if asked.enabled.unwrap_or(true) {
-        asked.events = Some(events(asked.events.take())?);
+        asked.events = Some(events);
         asked.media_base64.get_or_insert(false);
     } else {
         asked.events = Some(Vec::new());

@@ -29,6 +29,7 @@ pub(super) struct SessionConfig {
     metadata: Option<Map<String, Value>>,
     /// Where events go.
     #[serde(default)]
+    #[schema(max_items = 20)]
     webhooks: Option<Vec<WebhookConfig>>,
     #[serde(flatten)]
     #[schema(ignore)]
@@ -46,15 +47,22 @@ struct WebhookConfig {
     url: String,
     /// Names of events, or `*`. Names of what labelwire does not see are kept and never
     /// come.
-    #[schema(example = json!(["label.chat.added", "session.status"]))]
+    #[schema(value_type = Vec<EventName>, example = json!(["label.chat.added", "session.status"]))]
     events: Vec<String>,
     /// With it, deliveries are signed: HMAC-SHA-512 of the body, in hexadecimal.
     hmac: Option<HmacConfig>,
     /// Over three days with growing pauses where it is left out.
     retries: Option<RetriesConfig>,
     #[serde(rename = "customHeaders")]
+    #[schema(max_items = 30)]
     custom_headers: Option<Vec<CustomHeader>>,
 }
+
+/// The name of an event, or `*` for all.
+#[derive(Debug, ToSchema)]
+#[schema(pattern = r"^([a-z0-9.]{1,60}|\*)$", example = "session.status")]
+#[expect(dead_code, reason = "describes what is read as text")]
+struct EventName(String);
 
 /// How deliveries are signed.
 #[derive(Debug, Deserialize, ToSchema)]

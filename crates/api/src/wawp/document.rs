@@ -247,7 +247,7 @@ fn query_of(body: &Value, schemas: &Value) -> Vec<Value> {
 
 fn pattern(name: &str, changes_chat: bool) -> Option<String> {
     Some(match name {
-        "id" | "instance_id" => NOT_BLANK.to_owned(),
+        "id" | "instance_id" | "url" => NOT_BLANK.to_owned(),
         "chatId" | "contactId" => chat(changes_chat),
         _ => return None,
     })
@@ -296,7 +296,12 @@ fn schemas(schemas: &mut Value) {
         fields["url"]["maxLength"] = 2_000.into();
         fields["events"]["minItems"] = 1.into();
         fields["events"]["items"]["pattern"] = r"^([a-z0-9.]{1,60}|\*)$".into();
-        fields["is_active"] = json!({"type": ["integer", "boolean"], "minimum": 0, "maximum": 1});
+        fields["is_active"] = json!({
+            "type": ["integer", "boolean", "null"],
+            "minimum": 0,
+            "maximum": 1,
+            "description": "`0`: kept, and nothing is sent to it",
+        });
     }
     schemas["WebhooksBody"]["properties"]["webhooks"]["maxItems"] = 20.into();
     schemas["LabelRef"]["properties"]["id"]["pattern"] = NOT_BLANK.into();

@@ -23,12 +23,24 @@ const MOST: usize = 20;
 /// When a delivery that failed is tried again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Retries {
-    /// Seconds between two tries; 2 where it is left out.
+    /// Seconds between two tries.
     #[schema(minimum = 1, maximum = 86400)]
     delay: u32,
-    /// Tries after the first; 15 where it is left out.
+    /// Tries after the first.
     #[schema(minimum = 0, maximum = 1000)]
     attempts: u32,
+}
+
+/// When a delivery that failed is to be tried again.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what is read through `Said`")]
+struct RetriesBody {
+    /// Seconds between two tries; 2 where it is left out.
+    #[schema(minimum = 1, maximum = 86400)]
+    delay: Option<u32>,
+    /// Tries after the first; 15 where it is left out.
+    #[schema(minimum = 0, maximum = 1000)]
+    attempts: Option<u32>,
 }
 
 /// A webhook to set.
@@ -43,7 +55,7 @@ pub(super) struct WebhookBody {
     /// `0`: kept, and nothing is sent to it. `1` where it is left out.
     is_active: Option<i32>,
     /// Over three days with growing pauses where it is left out.
-    retries: Option<Retries>,
+    retries: Option<RetriesBody>,
     /// With it, deliveries are signed: `X-Wawp-Signature` is HMAC-SHA-256 of the body, in
     /// hexadecimal.
     hmac: Option<String>,
@@ -58,7 +70,7 @@ pub(super) struct WebhookChange {
     url: String,
     events: Option<Vec<String>>,
     is_active: Option<i32>,
-    retries: Option<Retries>,
+    retries: Option<RetriesBody>,
     hmac: Option<String>,
     name: Option<String>,
 }
@@ -184,6 +196,9 @@ pub(super) async fn replace(State(app): State<App>, call: Call) -> Result<Json<D
 pub(super) async fn set(State(app): State<App>, call: Call) -> Result<Json<DoneView>, Error> {
     let (name, all) = of(&app, &call).await?;
     let asked = Asked::of_said(&call.said)?;
+    if asked.events.is_none() {
+        return Err(no_events());
+    }
     let known = all.iter().find(|w| w.config.url == asked.url);
     if known.is_none() && all.len() >= MOST {
         return Err(AppError::TooManyWebhooks(MOST).into());
@@ -254,6 +269,10 @@ fn find(all: Vec<Webhook>, url: &str) -> Result<Webhook, Error> {
     found.ok_or_else(|| AppError::WebhookNotFound(url.chars().take(60).collect()).into())
 }
 
+fn no_events() -> Error {
+    Error::parameter("`events` is required")
+}
+
 /// What was said of one webhook.
 #[derive(Debug, Default)]
 struct Asked {
@@ -297,7 +316,7 @@ impl Asked {
     /// A webhook that is this and nothing else, in this place of the list.
     fn whole(self, at: u64) -> Result<Listed, Error> {
         if self.events.is_none() {
-            return Err(Error::parameter("`events` is required"));
+            return Err(no_events());
         }
         let config = Config {
             url: self.url.clone(),

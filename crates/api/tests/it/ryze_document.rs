@@ -70,6 +70,7 @@ async fn every_call_is_in_the_ryze_document_with_its_errors() {
             "POST /api/chat/tag/{instance}",
             "GET /api/events/getWebhook/{instance}",
             "GET /api/events/getWebsocket/{instance}",
+            "GET /api/events/webhook/{instance}",
             "POST /api/events/webhook/{instance}",
             "POST /api/events/websocket/{instance}",
             "GET /api/instance/connect/{instance}",

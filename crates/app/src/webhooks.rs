@@ -437,3 +437,23 @@ fn has_right_brackets(host: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::has_right_brackets;
+
+    #[test]
+    fn brackets_stand_around_an_address() {
+        for right in [
+            "example.org",
+            "example.org:80",
+            "[2001:db8::1]",
+            "[::1]:8080",
+        ] {
+            assert!(has_right_brackets(right), "{right}");
+        }
+        for wrong in ["[05]", "[::1", "::1]", "a[::1]", "[::1]a", "[]"] {
+            assert!(!has_right_brackets(wrong), "{wrong}");
+        }
+    }
+}

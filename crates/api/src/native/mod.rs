@@ -5,6 +5,7 @@ mod chats;
 mod commands;
 mod cursor;
 mod deliveries;
+mod diff;
 mod error;
 mod event_view;
 mod events;
@@ -93,7 +94,7 @@ pub(crate) fn router(app: App, base_url: Option<&str>, run: &str) -> Router<App>
         .routes(routes!(snapshots::schedule, snapshots::set_schedule))
         .routes(routes!(snapshots::get, snapshots::delete))
         .routes(routes!(snapshots::chats))
-        .routes(routes!(snapshots::diff))
+        .routes(routes!(diff::diff))
         .routes(routes!(history::retention, history::set_retention))
         .routes(routes!(history::erase))
         .routes(routes!(commands::get))

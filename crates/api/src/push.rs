@@ -9,7 +9,7 @@ use axum::response::Response;
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use labelwire_app::instance::Handle;
 use labelwire_app::{App, Caller, Error};
-use labelwire_domain::event::{Event, Kind};
+use labelwire_domain::event::{Event, Kind, place_of};
 use labelwire_domain::event_filter::EventFilter;
 use labelwire_domain::webhook::{Config, Dialect, Filter, Hook, Schedule, Told};
 use serde_json::Value;
@@ -62,15 +62,10 @@ pub(crate) fn after(query: &Query) -> Result<Option<i64>, crate::refusal::Refusa
 }
 
 fn place(text: &str) -> Option<i64> {
-    let Some(ulid) = text.strip_prefix("evt_") else {
-        return text.parse().ok().filter(|place| *place >= 0);
-    };
-    let digit = |c: char| "0123456789abcdefghjkmnpqrstvwxyz".find(c);
-    let place = (ulid.len() == 26).then(|| ulid.get(10..)).flatten()?;
-    let place = place.chars().try_fold(0_u128, |bits, c| {
-        Some((bits << 5) | u128::try_from(digit(c)?).ok()?)
-    })?;
-    i64::try_from(place).ok()
+    if text.starts_with("evt_") {
+        return place_of(text);
+    }
+    text.parse().ok().filter(|place| *place >= 0)
 }
 
 /// Answers with a WebSocket on which these instances' events are told.

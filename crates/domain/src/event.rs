@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::ids::{base32, from_base32};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
@@ -172,17 +173,17 @@ pub fn event_id(seen_at: Timestamp, seq: i64) -> String {
     ulid(seen_at, u128::from(u64::try_from(seq).unwrap_or_default()))
 }
 
+/// The place in the log of the event with this id; `None` for what is no such id.
+#[must_use]
+pub fn place_of(id: &str) -> Option<i64> {
+    let digits = id.strip_prefix("evt_")?;
+    let place = (digits.len() == 26).then(|| digits.get(10..)).flatten()?;
+    i64::try_from(from_base32(place)?).ok()
+}
+
 fn ulid(at: Timestamp, rest: u128) -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let ms = u128::try_from(at.as_millis()).unwrap_or_default() & 0xffff_ffff_ffff;
-    let bits = (ms << 80) | rest;
-    let digits = (0..26).rev().map(|i| {
-        let five = (bits >> (i * 5)) & 31;
-        char::from(ALPHABET[usize::try_from(five).unwrap_or_default()])
-    });
-    let mut id = String::from("evt_");
-    id.extend(digits);
-    id
+    format!("evt_{}", base32((ms << 80) | rest))
 }
 
 /// The id of an event that is told and not kept: a ULID too.
@@ -213,5 +214,8 @@ mod tests {
         assert!(event_id(at, 7) < event_id(at, 8));
         assert!(event_id(at, i64::MAX) < event_id(Timestamp::from_millis(1_770_000_000_124), 1));
         assert_eq!(event_id(at, 7).len(), 30);
+        assert_eq!(place_of(&event_id(at, 7)), Some(7));
+        assert_eq!(place_of(&event_id(at, i64::MAX)), Some(i64::MAX));
+        assert_eq!(place_of("evt_7"), None);
     }
 }

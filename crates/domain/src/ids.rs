@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use uuid::Uuid;
-
 /// A row number of an instance: small, local to one database, never shown.
 ///
 /// Tables with a row for every association carry it instead of the public id,
@@ -30,7 +28,7 @@ macro_rules! public_id {
             pub fn new(now: crate::clock::Timestamp, random: [u8; 10]) -> Self {
                 let ms = u64::try_from(now.as_millis()).unwrap_or_default();
                 let uuid = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
-                Self(format!("{}_{}", $prefix, base32(uuid)))
+                Self(format!("{}_{}", $prefix, base32(uuid.as_u128())))
             }
 
             /// An id as the database holds it.
@@ -101,17 +99,26 @@ impl InstanceId {
     }
 }
 
+/// Crockford's digits, in lower case.
+const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// Crockford's base32 of the 128 bits, 26 characters, sorting as the bits do.
-fn base32(uuid: Uuid) -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let bits = uuid.as_u128();
+pub(crate) fn base32(bits: u128) -> String {
     (0..26)
         .rev()
         .map(|i| {
             let five = (bits >> (i * 5)) & 31;
-            char::from(ALPHABET[usize::try_from(five).unwrap_or_default()])
+            char::from(BASE32[usize::try_from(five).unwrap_or_default()])
         })
         .collect()
+}
+
+/// What such digits say; `None` where there is another character among them.
+pub(crate) fn from_base32(digits: &str) -> Option<u128> {
+    digits.bytes().try_fold(0_u128, |bits, digit| {
+        let five = BASE32.iter().position(|known| *known == digit)?;
+        Some((bits << 5) | u128::try_from(five).ok()?)
+    })
 }
 
 #[cfg(test)]

@@ -60,12 +60,7 @@ pub(super) struct ChatView {
 }
 
 /// A chat as this dialect writes it: people are `…@c.us`.
-pub(super) fn chat_id(shown: &str) -> String {
-    match shown.strip_suffix("@s.whatsapp.net") {
-        Some(number) => format!("{number}@c.us"),
-        None => shown.to_owned(),
-    }
-}
+pub(super) use crate::told::c_us as chat_id;
 
 /// What a session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]

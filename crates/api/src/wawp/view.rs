@@ -33,11 +33,7 @@ impl<T: Serialize> Serialize for List<T> {
 }
 
 /// A chat's id in this dialect's form: `…@c.us` where we say `…@s.whatsapp.net`.
-pub(super) fn chat_id(shown: &str) -> String {
-    shown
-        .strip_suffix("@s.whatsapp.net")
-        .map_or_else(|| shown.to_owned(), |digits| format!("{digits}@c.us"))
-}
+pub(super) use crate::told::c_us as chat_id;
 
 /// A label.
 #[derive(Debug, Serialize, ToSchema)]
